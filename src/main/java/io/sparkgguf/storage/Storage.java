@@ -1,0 +1,49 @@
+package io.sparkgguf.storage;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.Serializable;
+import java.util.List;
+
+/**
+ * The files of one place, named by path or URI. Executors get a copy, so an implementation is serializable and opens
+ * what it needs where it runs. Every method's {@link IOException} has a message that names the file.
+ */
+public interface Storage extends Serializable {
+
+    /** Opens a file for positional reads; closes with the reader. Safe to call from many threads. */
+    RangeReader open(String file) throws IOException;
+
+    /** What is at this name. Throws {@link java.io.FileNotFoundException} when nothing is. */
+    FileStatus status(String file) throws IOException;
+
+    /** Whether anything, a file or a folder, has this name. */
+    boolean exists(String file) throws IOException;
+
+    /** The entries of a folder, in order of name, not recursively. */
+    List<FileStatus> list(String folder) throws IOException;
+
+    /** Makes a folder and its parents, private to the user where the place can do that. */
+    void createFolder(String folder) throws IOException;
+
+    /** A new file of this name, replacing an old one. Not visible to be whole before {@code close()} returns. */
+    OutputStream create(String file) throws IOException;
+
+    /** Gives a file another name in the same place, replacing what had that name; atomic where the place can do that. */
+    void rename(String from, String to) throws IOException;
+
+    /** Removes a file, or a folder and all that it holds. Does nothing when there is none. */
+    void delete(String file) throws IOException;
+
+    /** The name of {@code child} in {@code folder}. */
+    String resolve(String folder, String child);
+
+    /** @param file full name @param length bytes, 0 for a folder @param modified milliseconds since 1970 */
+    record FileStatus(String file, boolean folder, long length, long modified) implements Serializable {
+
+        /** The last part of the name. */
+        public String fileName() {
+            return file.substring(file.lastIndexOf('/') + 1);
+        }
+    }
+}
