@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.Serializable;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The files of one place, named by path or URI. Executors get a copy, so an implementation is serializable and opens
@@ -29,13 +30,25 @@ public interface Storage extends Serializable {
     /** A new file of this name, replacing an old one. Not visible to be whole before {@code close()} returns. */
     OutputStream create(String file) throws IOException;
 
+    /**
+     * Opens a file for positional writes without emptying it, making it when there is none. Empty where the place has
+     * no such writes (HDFS, object stores): there a file is put together in other ways.
+     */
+    default Optional<RangeWriter> openForWriting(String file) throws IOException {
+        return Optional.empty();
+    }
+
     /** Gives a file another name in the same place, replacing what had that name; atomic where the place can do that. */
     void rename(String from, String to) throws IOException;
 
     /** Removes a file, or a folder and all that it holds. Does nothing when there is none. */
     void delete(String file) throws IOException;
 
-    /** The name of {@code child} in {@code folder}. */
+    /**
+     * The name of {@code child} in {@code folder}.
+     *
+     * @throws io.sparkgguf.tensor.InvalidInputException when it would lie outside: absolute, or with a part {@code ..}
+     */
     String resolve(String folder, String child);
 
     /** @param file full name @param length bytes, 0 for a folder @param modified milliseconds since 1970 */

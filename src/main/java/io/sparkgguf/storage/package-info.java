@@ -1,7 +1,8 @@
 /**
- * Files by name: positional reads, whole-file writes, renames; local disk here, every Hadoop file system in
- * {@code storage.hadoop} behind the same interface.
+ * Files by name: positional reads and writes, whole-file writes, renames, digests; local disk here, every Hadoop file
+ * system in {@code storage.hadoop} behind the same interface.
  *
- * <p>Knows bytes, not formats. Start at {@link io.sparkgguf.storage.Storage}.
+ * <p>Knows bytes, not formats. Start at {@link io.sparkgguf.storage.Storage}; a header's fields are read by
+ * {@link io.sparkgguf.storage.SequentialReader}.
  */
 package io.sparkgguf.storage;

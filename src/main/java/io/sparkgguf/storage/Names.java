@@ -1,0 +1,38 @@
+package io.sparkgguf.storage;
+
+import io.sparkgguf.tensor.InvalidInputException;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** What can be told of a file's name without looking at any file. */
+public final class Names {
+    // A slash must follow, so that a plain file may be called "model:v2.gguf"; one letter is a drive of Windows.
+    private static final Pattern SCHEME = Pattern.compile("([A-Za-z][A-Za-z0-9+.-]+):/.*", Pattern.DOTALL);
+
+    private Names() {}
+
+    /** The scheme of a URI in lower case ({@code hdfs}, {@code file}), or an empty string for a plain path. */
+    public static String scheme(String file) {
+        Matcher matcher = SCHEME.matcher(file);
+        return matcher.matches() ? matcher.group(1).toLowerCase(Locale.ROOT) : "";
+    }
+
+    /**
+     * @throws InvalidInputException when {@code child}, taken as a name in {@code folder}, would lie outside of it
+     */
+    public static void requireInside(String folder, String child) {
+        boolean outside = child.isEmpty()
+                || child.startsWith("/")
+                || child.indexOf('\\') >= 0
+                || child.indexOf('\0') >= 0
+                || !scheme(child).isEmpty();
+        for (String part : child.split("/", -1)) {
+            outside |= part.equals("..");
+        }
+        if (outside) {
+            throw new InvalidInputException(
+                    "Cannot use '" + child + "' as a name in folder " + folder + ": it lies outside");
+        }
+    }
+}

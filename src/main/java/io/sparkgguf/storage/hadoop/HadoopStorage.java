@@ -1,0 +1,287 @@
+package io.sparkgguf.storage.hadoop;
+
+import io.sparkgguf.storage.Explained;
+import io.sparkgguf.storage.LocalStorage;
+import io.sparkgguf.storage.Names;
+import io.sparkgguf.storage.RangeReader;
+import io.sparkgguf.storage.RangeWriter;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.tensor.InvalidInputException;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
+import org.apache.hadoop.fs.FileContext;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Options;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.hadoop.fs.permission.FsPermission;
+import org.apache.hadoop.security.AccessControlException;
+
+/**
+ * Files of any Hadoop file system, named by URI ({@code hdfs://…}, {@code s3a://…}); plain paths and {@code file:} URIs
+ * go to {@link LocalStorage}, whatever Hadoop's default file system is.
+ *
+ * <p>Carries Hadoop's settings as a map of text, so that executors open the same places as the driver does.
+ */
+public final class HadoopStorage implements Storage {
+    private static final long serialVersionUID = 1L;
+    private static final FsPermission OWNER_ONLY_FILE = new FsPermission((short) 0600);
+    private static final FsPermission OWNER_ONLY_FOLDER = new FsPermission((short) 0700);
+
+    private final LocalStorage local = new LocalStorage();
+    private final HashMap<String, String> settings;
+    private transient Configuration configuration;
+
+    /** @param settings Hadoop's, on top of its defaults and of the site files on the class path */
+    public HadoopStorage(Map<String, String> settings) {
+        this.settings = new HashMap<>(settings);
+    }
+
+    /** With all settings of {@code configuration} as they are now. */
+    public static HadoopStorage of(Configuration configuration) {
+        Map<String, String> settings = new HashMap<>();
+        for (Map.Entry<String, String> entry : configuration) {
+            settings.put(entry.getKey(), entry.getValue());
+        }
+        return new HadoopStorage(settings);
+    }
+
+    private synchronized Configuration configuration() {
+        if (configuration == null) {
+            configuration = new Configuration();
+            settings.forEach(configuration::set);
+        }
+        return configuration;
+    }
+
+    private static boolean isLocal(String file) {
+        String scheme = Names.scheme(file);
+        return scheme.isEmpty() || scheme.equals("file");
+    }
+
+    private static Path path(String file) {
+        try {
+            return new Path(file);
+        } catch (IllegalArgumentException e) {
+            throw new InvalidInputException("Cannot use " + file + " as a file: " + e.getMessage(), e);
+        }
+    }
+
+    private FileSystem fileSystem(Path path) throws IOException {
+        try {
+            return path.getFileSystem(configuration());
+        } catch (UnsupportedFileSystemException e) {
+            throw unknownScheme(path, e);
+        } catch (RuntimeException e) {
+            if (e.getCause() instanceof ClassNotFoundException) {
+                throw unknownScheme(path, e);
+            }
+            throw e;
+        }
+    }
+
+    private static IOException unknownScheme(Path path, Exception cause) {
+        String scheme = path.toUri().getScheme();
+        return new IOException(
+                "Cannot reach " + path + ": no file system for scheme " + scheme
+                        + " on the class path (--packages may be missing)",
+                cause);
+    }
+
+    private static IOException failure(String action, String thing, IOException cause) {
+        if (cause instanceof AccessControlException || cause instanceof java.nio.file.AccessDeniedException) {
+            return new IOException("Cannot " + action + " " + thing + ": no permission", cause);
+        }
+        return Explained.failure(action, thing, cause);
+    }
+
+    @Override
+    public RangeReader open(String file) throws IOException {
+        if (isLocal(file)) {
+            return local.open(file);
+        }
+        Path path = path(file);
+        FileSystem system = fileSystem(path);
+        try {
+            org.apache.hadoop.fs.FileStatus status = system.getFileStatus(path);
+            if (status.isDirectory()) {
+                throw new IOException("it is a folder");
+            }
+            FSDataInputStream stream = system.open(path);
+            return new HadoopReader(file, stream, status.getLen());
+        } catch (IOException e) {
+            throw failure("read", file, e);
+        }
+    }
+
+    @Override
+    public FileStatus status(String file) throws IOException {
+        if (isLocal(file)) {
+            return local.status(file);
+        }
+        Path path = path(file);
+        FileSystem system = fileSystem(path);
+        try {
+            return translated(system.getFileStatus(path));
+        } catch (IOException e) {
+            throw failure("look at", file, e);
+        }
+    }
+
+    private static FileStatus translated(org.apache.hadoop.fs.FileStatus status) {
+        return new FileStatus(
+                status.getPath().toString(),
+                status.isDirectory(),
+                status.isDirectory() ? 0 : status.getLen(),
+                status.getModificationTime());
+    }
+
+    @Override
+    public boolean exists(String file) throws IOException {
+        if (isLocal(file)) {
+            return local.exists(file);
+        }
+        try {
+            status(file);
+            return true;
+        } catch (FileNotFoundException e) {
+            return false;
+        }
+    }
+
+    @Override
+    public List<FileStatus> list(String folder) throws IOException {
+        if (isLocal(folder)) {
+            return local.list(folder);
+        }
+        Path path = path(folder);
+        FileSystem system = fileSystem(path);
+        List<FileStatus> entries = new ArrayList<>();
+        try {
+            if (!system.getFileStatus(path).isDirectory()) {
+                throw new IOException("it is not a folder");
+            }
+            for (org.apache.hadoop.fs.FileStatus status : system.listStatus(path)) {
+                entries.add(translated(status));
+            }
+        } catch (IOException e) {
+            throw failure("list", folder, e);
+        }
+        entries.sort(Comparator.comparing(FileStatus::fileName));
+        return entries;
+    }
+
+    @Override
+    public void createFolder(String folder) throws IOException {
+        if (isLocal(folder)) {
+            local.createFolder(folder);
+            return;
+        }
+        Path path = path(folder);
+        FileSystem system = fileSystem(path);
+        try {
+            if (!system.mkdirs(path, OWNER_ONLY_FOLDER)) {
+                throw new IOException("the file system refused");
+            }
+        } catch (IOException e) {
+            throw failure("create folder", folder, e);
+        }
+    }
+
+    @Override
+    public OutputStream create(String file) throws IOException {
+        if (isLocal(file)) {
+            return local.create(file);
+        }
+        Path path = path(file);
+        FileSystem system = fileSystem(path);
+        try {
+            return system.createFile(path)
+                    .permission(OWNER_ONLY_FILE)
+                    .overwrite(true)
+                    .build();
+        } catch (IOException e) {
+            throw failure("write", file, e);
+        }
+    }
+
+    @Override
+    public Optional<RangeWriter> openForWriting(String file) throws IOException {
+        return isLocal(file) ? local.openForWriting(file) : Optional.empty();
+    }
+
+    @Override
+    public void rename(String from, String to) throws IOException {
+        if (isLocal(from) && isLocal(to)) {
+            local.rename(from, to);
+            return;
+        }
+        if (!Names.scheme(from).equals(Names.scheme(to))) {
+            throw new InvalidInputException("Cannot rename " + from + " to " + to + ": not on the same file system");
+        }
+        Path source = path(from);
+        Path target = path(to);
+        FileSystem system = fileSystem(source);
+        try {
+            if (system.exists(target) && system.getFileStatus(target).isDirectory()) {
+                throw new FileAlreadyExistsException("a folder has that name");
+            }
+            renameOver(system, source, target);
+        } catch (IOException e) {
+            throw failure("rename", from + " to " + to, e);
+        }
+    }
+
+    private void renameOver(FileSystem system, Path source, Path target) throws IOException {
+        FileContext context;
+        try {
+            // Only this interface replaces in one step (HDFS); FileSystem.rename refuses when the target exists.
+            context = FileContext.getFileContext(system.getUri(), configuration());
+        } catch (UnsupportedFileSystemException e) {
+            system.delete(target, false);
+            if (!system.rename(source, target)) {
+                throw new IOException("the file system refused", e);
+            }
+            return;
+        }
+        context.rename(source, target, Options.Rename.OVERWRITE);
+    }
+
+    @Override
+    public void delete(String file) throws IOException {
+        if (isLocal(file)) {
+            local.delete(file);
+            return;
+        }
+        Path path = path(file);
+        FileSystem system = fileSystem(path);
+        try {
+            if (!system.delete(path, true) && system.exists(path)) {
+                throw new IOException("the file system refused");
+            }
+        } catch (FileNotFoundException e) {
+            return; // another process removed it first
+        } catch (IOException e) {
+            throw failure("delete", file, e);
+        }
+    }
+
+    @Override
+    public String resolve(String folder, String child) {
+        if (isLocal(folder)) {
+            return local.resolve(folder, child);
+        }
+        Names.requireInside(folder, child);
+        return folder.endsWith("/") ? folder + child : folder + "/" + child;
+    }
+}

@@ -1,0 +1,374 @@
+package io.sparkgguf.storage;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.sparkgguf.tensor.InvalidInputException;
+import java.io.EOFException;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class LocalStorageTest {
+    private final Storage storage = new LocalStorage();
+
+    @TempDir
+    Path folder;
+
+    private String name(String child) {
+        return folder.resolve(child).toString();
+    }
+
+    private static byte[] bytes(int seed, int count) {
+        byte[] bytes = new byte[count];
+        new Random(seed).nextBytes(bytes);
+        return bytes;
+    }
+
+    private void write(String file, byte[] bytes) throws IOException {
+        try (OutputStream out = storage.create(file)) {
+            out.write(bytes);
+        }
+    }
+
+    @Test
+    void readsRangesFromManyThreads() throws IOException {
+        byte[] bytes = bytes(3, 5_000_000);
+        write(name("a.bin"), bytes);
+        try (RangeReader reader = storage.open(name("a.bin"))) {
+            assertEquals(bytes.length, reader.length());
+            assertEquals(name("a.bin"), reader.file());
+            IntStream.range(0, 16).parallel().forEach(i -> {
+                int offset = i * 200_000;
+                byte[] part = new byte[1_500_000 + 7];
+                try {
+                    reader.readFully(offset, part, 7, 1_500_000);
+                } catch (IOException e) {
+                    throw new java.io.UncheckedIOException(e);
+                }
+                for (int b = 0; b < 1_500_000; b++) {
+                    if (part[7 + b] != bytes[offset + b]) {
+                        throw new AssertionError("byte " + b + " of range " + i);
+                    }
+                }
+            });
+        }
+    }
+
+    @Test
+    void saysWhatAReadBeyondTheEndWanted() throws IOException {
+        write(name("a.bin"), new byte[8]);
+        try (RangeReader reader = storage.open(name("a.bin"))) {
+            assertEquals(
+                    "Cannot read 4 bytes from byte 5 of " + name("a.bin") + ": the file has 8 bytes",
+                    assertThrows(EOFException.class, () -> reader.readFully(5, new byte[4], 0, 4))
+                            .getMessage());
+            assertThrows(EOFException.class, () -> reader.readFully(Long.MAX_VALUE, new byte[4], 0, 4));
+            assertThrows(EOFException.class, () -> reader.readFully(-1, new byte[4], 0, 4));
+            assertThrows(IndexOutOfBoundsException.class, () -> reader.readFully(0, new byte[4], 2, 4));
+        }
+    }
+
+    @Test
+    void noticesAFileThatShrinksWhileItIsOpen() throws IOException {
+        write(name("a.bin"), new byte[100]);
+        try (RangeReader reader = storage.open(name("a.bin"));
+                RangeWriter writer = storage.openForWriting(name("a.bin")).orElseThrow()) {
+            writer.setLength(10);
+            assertEquals(
+                    "Cannot read 20 bytes from byte 5 of " + name("a.bin")
+                            + ": the file had 100 bytes when it was opened and now ends at byte 10",
+                    assertThrows(EOFException.class, () -> reader.readFully(5, new byte[20], 0, 20))
+                            .getMessage());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"read", "look at", "list", "rename"})
+    void namesAMissingFile(String action) {
+        String missing = name("missing");
+        IOException e = assertThrows(FileNotFoundException.class, () -> {
+            switch (action) {
+                case "read" -> storage.open(missing);
+                case "look at" -> storage.status(missing);
+                case "list" -> storage.list(missing);
+                default -> storage.rename(missing, name("b"));
+            }
+        });
+        String thing = action.equals("rename") ? missing + " to " + name("b") : missing;
+        assertEquals("Cannot " + action + " " + thing + ": no such file", e.getMessage());
+    }
+
+    @Test
+    void doesNotMakeFoldersByTheWay() {
+        for (String action : List.of("stream", "ranges")) {
+            IOException e = assertThrows(FileNotFoundException.class, () -> {
+                if (action.equals("stream")) {
+                    storage.create(name("no/file"));
+                } else {
+                    storage.openForWriting(name("no/file"));
+                }
+            });
+            assertEquals("Cannot write " + name("no/file") + ": its folder does not exist", e.getMessage());
+        }
+    }
+
+    @Test
+    void refusesWhatIsNoFile() throws IOException {
+        storage.createFolder(name("sub"));
+        write(name("file"), new byte[1]);
+        assertEquals(
+                "Cannot read " + name("sub") + ": it is a folder",
+                assertThrows(IOException.class, () -> storage.open(name("sub"))).getMessage());
+        assertEquals(
+                "Cannot write " + name("sub") + ": a folder has that name",
+                assertThrows(IOException.class, () -> storage.create(name("sub")))
+                        .getMessage());
+        assertEquals(
+                "Cannot rename " + name("file") + " to " + name("sub") + ": a folder has that name",
+                assertThrows(IOException.class, () -> storage.rename(name("file"), name("sub")))
+                        .getMessage());
+        assertEquals(
+                "Cannot list " + name("file") + ": it is not a folder",
+                assertThrows(IOException.class, () -> storage.list(name("file")))
+                        .getMessage());
+        assertEquals(
+                "Cannot create folder " + name("file") + ": " + name("file") + " is a file",
+                assertThrows(IOException.class, () -> storage.createFolder(name("file")))
+                        .getMessage());
+        assertEquals(
+                "Cannot read " + name("file/x") + ": not a directory",
+                assertThrows(IOException.class, () -> storage.open(name("file/x")))
+                        .getMessage());
+    }
+
+    @Test
+    void leavesDevicesAlone() {
+        assumeTrue(Files.exists(Path.of("/dev/null")), "no /dev/null here");
+        for (String action : List.of("write", "rename")) {
+            IOException e = assertThrows(IOException.class, () -> {
+                if (action.equals("write")) {
+                    storage.create("/dev/null");
+                } else {
+                    write(name("file"), new byte[1]);
+                    storage.rename(name("file"), "/dev/null");
+                }
+            });
+            assertTrue(e.getMessage().endsWith("/dev/null: a device or pipe has that name"), e.getMessage());
+        }
+        assertEquals(
+                "Cannot read /dev/null: it is not a regular file",
+                assertThrows(IOException.class, () -> storage.open("/dev/null")).getMessage());
+    }
+
+    @Test
+    void tellsAFullDisk() throws IOException {
+        assumeTrue(Files.isWritable(Path.of("/dev/full")), "no /dev/full here");
+        RangeWriter writer = storage.openForWriting("/dev/full").orElseThrow();
+        assertEquals(
+                "Cannot write /dev/full: no space left on device",
+                assertThrows(IOException.class, () -> writer.write(0, new byte[10], 0, 10))
+                        .getMessage());
+    }
+
+    @Test
+    void tellsMissingPermission() throws IOException {
+        write(name("secret"), new byte[1]);
+        Files.setPosixFilePermissions(folder.resolve("secret"), PosixFilePermissions.fromString("---------"));
+        assumeFalse(Files.isReadable(folder.resolve("secret")), "this user may read everything");
+        assertEquals(
+                "Cannot read " + name("secret") + ": no permission",
+                assertThrows(IOException.class, () -> storage.open(name("secret")))
+                        .getMessage());
+    }
+
+    @Test
+    void explainsTheSystemsFailuresInOneLine() {
+        assertEquals(
+                "Cannot write x: no permission",
+                Explained.failure("write", "x", new AccessDeniedException("/x")).getMessage());
+        assertEquals(
+                "Cannot rename x to y: not on the same file system",
+                Explained.failure("rename", "x to y", new AtomicMoveNotSupportedException("x", "y", "Invalid"))
+                        .getMessage());
+        assertEquals(
+                "Cannot write x: read-only file system",
+                Explained.failure("write", "x", new FileSystemException("/x", null, "Read-only file system"))
+                        .getMessage());
+        assertEquals(
+                "Cannot read x: RPC failed",
+                Explained.failure("read", "x", new IOException("RPC failed\n  at server"))
+                        .getMessage());
+        assertEquals(
+                "Cannot read x: EOFException",
+                Explained.failure("read", "x", new EOFException()).getMessage());
+    }
+
+    @Test
+    void makesFilesAndFoldersForTheirOwnerAlone() throws IOException {
+        storage.createFolder(name("a/b"));
+        storage.createFolder(name("a/b"));
+        write(name("a/b/stream"), new byte[1]);
+        storage.openForWriting(name("a/b/ranges")).orElseThrow().close();
+        for (String made : List.of("a", "a/b")) {
+            assertEquals(
+                    "rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.resolve(made))));
+        }
+        for (String made : List.of("a/b/stream", "a/b/ranges")) {
+            assertEquals(
+                    "rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.resolve(made))));
+        }
+    }
+
+    @Test
+    void writesRangesOfAFileThatSeveralHaveOpen() throws IOException {
+        long far = 5L << 30;
+        byte[] first = bytes(1, 2_500_000);
+        byte[] second = bytes(2, 1_000);
+        try (RangeWriter a = storage.openForWriting(name("big")).orElseThrow()) {
+            a.setLength(far + 2_000);
+            try (RangeWriter b = storage.openForWriting(name("big")).orElseThrow()) {
+                b.write(far, second, 100, 900);
+                a.write(1_000, first, 0, first.length);
+            }
+        }
+        try (RangeReader reader = storage.open(name("big"))) {
+            assertEquals(far + 2_000, reader.length());
+            byte[] read = new byte[first.length];
+            reader.readFully(1_000, read, 0, read.length);
+            assertArrayEquals(first, read);
+            read = new byte[900];
+            reader.readFully(far, read, 0, 900);
+            assertArrayEquals(java.util.Arrays.copyOfRange(second, 100, 1_000), read);
+            reader.readFully(0, read, 0, 900);
+            assertArrayEquals(new byte[900], read, "zeros where nothing was written");
+        }
+        try (RangeWriter writer = storage.openForWriting(name("big")).orElseThrow()) {
+            writer.setLength(17);
+        }
+        assertEquals(17, storage.status(name("big")).length());
+    }
+
+    @Test
+    void replacesFilesWithoutTouchingWhoReadsThem() throws IOException {
+        write(name("a"), "old".getBytes(StandardCharsets.UTF_8));
+        try (RangeReader old = storage.open(name("a"))) {
+            write(name("a"), "newer".getBytes(StandardCharsets.UTF_8));
+            byte[] read = new byte[3];
+            old.readFully(0, read, 0, 3);
+            assertEquals("old", new String(read, StandardCharsets.UTF_8));
+        }
+        assertEquals("newer", Files.readString(folder.resolve("a")));
+        write(name("b"), "b".getBytes(StandardCharsets.UTF_8));
+        storage.rename(name("b"), name("a"));
+        assertEquals("b", Files.readString(folder.resolve("a")));
+        assertFalse(storage.exists(name("b")));
+    }
+
+    @Test
+    void listsInOrderOfName() throws IOException {
+        write(name("b"), new byte[2]);
+        write(name("a c"), new byte[1]);
+        storage.createFolder(name("a"));
+        Files.createSymbolicLink(folder.resolve("dangling"), folder.resolve("nothing"));
+        List<Storage.FileStatus> entries = storage.list(folder.toString());
+        assertEquals(
+                List.of("a", "a c", "b"),
+                entries.stream().map(Storage.FileStatus::fileName).toList());
+        assertEquals(
+                List.of(true, false, false),
+                entries.stream().map(Storage.FileStatus::folder).toList());
+        assertEquals(
+                List.of(0L, 1L, 2L),
+                entries.stream().map(Storage.FileStatus::length).toList());
+        assertEquals(name("a c"), entries.get(1).file());
+        assertEquals(
+                Files.getLastModifiedTime(folder.resolve("b")).toMillis(),
+                entries.get(2).modified());
+    }
+
+    @Test
+    void deletesFoldersButNotWhatLinksPointTo() throws IOException {
+        storage.createFolder(name("keep"));
+        write(name("keep/file"), new byte[1]);
+        storage.createFolder(name("gone/deep"));
+        write(name("gone/deep/file"), new byte[1]);
+        Files.createSymbolicLink(folder.resolve("gone/link"), folder.resolve("keep"));
+        storage.delete(name("gone"));
+        storage.delete(name("gone"));
+        assertFalse(storage.exists(name("gone")));
+        assertTrue(storage.exists(name("keep/file")));
+    }
+
+    @Test
+    void understandsFileUris() throws IOException {
+        write(name("a b.bin"), new byte[] {1, 2, 3});
+        for (String uri : List.of(
+                folder.resolve("a b.bin").toUri().toString(),
+                "file:" + name("a%20b.bin"),
+                "file://localhost" + name("a%20b.bin"))) {
+            assertEquals(3, storage.status(uri).length(), uri);
+            assertEquals(name("a b.bin"), storage.status(uri).file(), "a plain path comes back");
+        }
+        assertEquals(name("a b.bin"), storage.resolve(folder.toUri().toString(), "a b.bin"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "''|Cannot use a file without a name",
+                "file://models/a|Cannot use file://models/a as a file: after file:// stands the machine, models; write file:/path or a plain path",
+                "file:/a?b|Cannot use file:/a?b as a file: a file: URI has a path and nothing else",
+                "file:/a b|Cannot use file:/a b as a file: Illegal character in path at index 7: file:/a b",
+            })
+    void refusesNamesThatAreNone(String file, String message) {
+        assertEquals(
+                message,
+                assertThrows(InvalidInputException.class, () -> storage.open(file))
+                        .getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "..", "../x", "a/../../x", "/etc/passwd", "a\\..\\x", "file:/x", "s3a://b/x"})
+    void resolvesNothingOutsideTheFolder(String child) {
+        assertEquals(
+                "Cannot use '" + child + "' as a name in folder /models: it lies outside",
+                assertThrows(InvalidInputException.class, () -> storage.resolve("/models", child))
+                        .getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "/a/b, ''",
+        "a/b, ''",
+        "model:v2.gguf, ''",
+        "C:/a, ''",
+        "hdfs://h/a, hdfs",
+        "S3A://b/a, s3a",
+        "file:/a, file"
+    })
+    void tellsUrisFromPaths(String file, String scheme) {
+        assertEquals(scheme, Names.scheme(file));
+    }
+}
