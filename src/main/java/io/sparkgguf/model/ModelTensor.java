@@ -23,7 +23,8 @@ public record ModelTensor(String name, Shape shape, Source source) {
 
     /**
      * Stored tensors, stacked along the rows in order (one for a dense tensor, one for each expert of a stack), each
-     * with the rows put in {@code order}.
+     * with the rows put in {@code order}. Of a tensor of one dimension, a bias, {@code order} means the elements: there is
+     * one for each row of the weight it belongs to.
      */
     public record Stored(List<TensorLocation> parts, RowOrder order) implements Source {
         public Stored {
@@ -49,5 +50,17 @@ public record ModelTensor(String name, Shape shape, Source source) {
 
     public Encoding encoding() {
         return source.encoding();
+    }
+
+    /**
+     * Whether a GGUF made from a checkpoint holds it as F32, whatever type is asked for: vectors, norms, biases, scales,
+     * the routers of experts. llama.cpp's graphs want them so.
+     */
+    public boolean keepsF32() {
+        return shape.rank() <= 1
+                || !name.endsWith(".weight")
+                || name.endsWith("_norm.weight")
+                || name.endsWith(".ffn_gate_inp.weight")
+                || name.endsWith(".ffn_gate_inp_shexp.weight");
     }
 }

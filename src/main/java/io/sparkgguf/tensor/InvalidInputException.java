@@ -8,10 +8,15 @@ public class InvalidInputException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     public InvalidInputException(String message) {
-        super(message);
+        super(oneLine(message));
     }
 
     public InvalidInputException(String message, Throwable cause) {
-        super(message, cause);
+        super(oneLine(message), cause);
+    }
+
+    /** Names come from hostile files: none may break the line or command a terminal. */
+    private static String oneLine(String message) {
+        return message.replaceAll("[\\p{Cc}\\p{Zl}\\p{Zp}]", "?");
     }
 }
