@@ -1,6 +1,7 @@
 package io.sparkgguf.storage;
 
 import java.io.EOFException;
+import java.util.Arrays;
 import java.util.Objects;
 
 /** A file that is an array, with zeros behind it where it is told to be longer. */
@@ -15,9 +16,11 @@ public record BytesReader(String file, byte[] bytes, long length) implements Ran
         if (offset < 0 || offset > length - count) {
             throw new EOFException("read of " + count + " bytes at " + offset + " of " + length);
         }
-        for (int i = 0; i < count; i++) {
-            into[at + i] = offset + i < bytes.length ? bytes[(int) (offset + i)] : 0;
+        int there = (int) Math.max(0, Math.min(count, bytes.length - offset));
+        if (there > 0) {
+            System.arraycopy(bytes, (int) offset, into, at, there);
         }
+        Arrays.fill(into, at + there, at + count, (byte) 0);
     }
 
     @Override
