@@ -112,7 +112,7 @@ final class GgufRules {
             type.bytes(shape.elements());
             return null;
         } catch (ArithmeticException e) {
-            return "of shape " + shape + " and type " + type.label() + " takes more than 2^63 - 1 bytes";
+            return "takes more than 2^63 - 1 bytes: shape " + shape + " of " + type.label();
         }
     }
 

@@ -174,7 +174,7 @@ class GgufDamageTest {
                 arguments(
                         tensor(0, 0, HUGE),
                         45,
-                        "tensor 'w' of shape [" + HUGE + "] and type F32 takes more than 2^63 - 1 bytes"),
+                        "tensor 'w' takes more than 2^63 - 1 bytes: shape [" + HUGE + "] of F32"),
                 arguments(
                         tensor(12, 0, 128),
                         45,

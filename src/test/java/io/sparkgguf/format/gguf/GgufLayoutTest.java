@@ -232,7 +232,7 @@ class GgufLayoutTest {
                 arguments(
                         none,
                         List.of(entry("w", BlockType.F32, 1L << 62)),
-                        "Cannot write tensor 'w': it of shape [4611686018427387904] and type F32 takes more than 2^63 - 1 bytes"),
+                        "Cannot write tensor 'w': it takes more than 2^63 - 1 bytes: shape [4611686018427387904] of F32"),
                 arguments(
                         none,
                         List.of(entry("v", BlockType.F32, 1L << 60), entry("w", BlockType.F32, 1L << 60)),
