@@ -1,9 +1,9 @@
 package io.sparkgguf.model;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 
 /**
  * The page of one architecture: everything that sets it apart, as data. A new architecture is a new page and its line in
@@ -29,6 +29,10 @@ record Architecture(
     /** One list after the other, for pages that share parts. */
     @SafeVarargs
     static <T> List<T> join(List<? extends T>... parts) {
-        return Stream.of(parts).<T>flatMap(List::stream).toList();
+        List<T> all = new ArrayList<>();
+        for (List<? extends T> part : parts) {
+            all.addAll(part);
+        }
+        return List.copyOf(all);
     }
 }

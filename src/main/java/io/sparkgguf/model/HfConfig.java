@@ -10,7 +10,6 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.sparkgguf.tensor.InvalidInputException;
-import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -80,8 +79,6 @@ public final class HfConfig {
                     "Cannot read " + file + ": not acceptable JSON (" + e.getOriginalMessage() + ")"
                             + (at == null ? "" : ", at line " + at.getLineNr() + ", column " + at.getColumnNr()),
                     e);
-        } catch (IOException e) {
-            throw new InvalidInputException("Cannot read " + file + ": " + e.getMessage(), e);
         }
     }
 

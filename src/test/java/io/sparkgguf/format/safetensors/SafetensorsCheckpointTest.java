@@ -204,6 +204,6 @@ class SafetensorsCheckpointTest {
                         .map(TensorLocation::name)
                         .distinct()
                         .count());
-        assertTrue(seconds < 10, "took " + seconds + " s");
+        assertTrue(seconds < 30, "took " + seconds + " s");
     }
 }
