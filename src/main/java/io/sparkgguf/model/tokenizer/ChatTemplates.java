@@ -1,11 +1,7 @@
 package io.sparkgguf.model.tokenizer;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sparkgguf.tensor.InvalidInputException;
 import io.sparkgguf.tensor.Metadata;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -81,14 +77,6 @@ final class ChatTemplates {
     }
 
     private static String text(TokenizerFiles files, String file) {
-        byte[] utf8 = files.get(file).orElseThrow();
-        try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(utf8))
-                    .toString();
-        } catch (CharacterCodingException e) {
-            throw new InvalidInputException("Cannot use " + file + ": not UTF-8", e);
-        }
+        return JsonInput.decode(file, files.get(file).orElseThrow());
     }
 }

@@ -40,7 +40,7 @@ record FastTokenizer(
                 vocabulary = new LinkedHashMap<>();
                 scores = unigram(json, model, vocabulary);
             }
-            default -> throw json.refuse("its model is " + JsonInput.quote(type) + "; known are BPE and Unigram");
+            default -> throw json.refuse("its model is " + JsonInput.quote(type) + ", not BPE or Unigram");
         }
         return Optional.of(new FastTokenizer(json, type, vocabulary, scores, added(json, vocabulary)));
     }

@@ -10,7 +10,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import io.sparkgguf.tensor.InvalidInputException;
-import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.regex.Pattern;
 
 /** A JSON file of unknown origin: parsed with limits, read with messages that name the file. */
 final class JsonInput {
@@ -25,6 +28,9 @@ final class JsonInput {
 
     /** Most characters of a foreign text that a message quotes. */
     private static final int QUOTED = 60;
+
+    /** What Jackson adds for programmers. */
+    private static final Pattern ADVICE = Pattern.compile("(, from|: enable) `[^`]*`( to allow)?");
 
     private static final ObjectMapper MAPPER = new ObjectMapper(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
@@ -58,7 +64,7 @@ final class JsonInput {
             return new JsonInput(file, MissingNode.getInstance());
         }
         try {
-            JsonNode root = MAPPER.readTree(bytes);
+            JsonNode root = MAPPER.readTree(decode(file, bytes));
             if (!root.isObject()) {
                 throw refuse(file, "it holds no JSON object");
             }
@@ -66,10 +72,20 @@ final class JsonInput {
         } catch (JsonProcessingException e) {
             JsonLocation at = e.getLocation();
             String where = at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
-            throw new InvalidInputException(
-                    message(file, "not valid JSON" + where + ": " + oneLine(e.getOriginalMessage())), e);
-        } catch (IOException e) {
-            throw new InvalidInputException(message(file, "not valid JSON: " + oneLine(e.getMessage())), e);
+            String reason = ADVICE.matcher(e.getOriginalMessage()).replaceAll("");
+            throw new InvalidInputException(message(file, "not valid JSON" + where + ": " + oneLine(reason)), e);
+        }
+    }
+
+    /** @throws InvalidInputException when the bytes are not UTF-8; Jackson itself would put in other characters */
+    static String decode(String file, byte[] utf8) {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(utf8))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new InvalidInputException(message(file, "not UTF-8"), e);
         }
     }
 

@@ -18,6 +18,9 @@ final class Merges {
     /** Longest token, in characters, that the checks look into; longer ones count as not reached. */
     private static final int MAX_CHECKED = 512;
 
+    /** Steps that {@link #reachAllBut} takes before it gives up; vocabularies of 200,000 tokens take some 20 million. */
+    private static final long MAX_STEPS = 2_000_000_000L;
+
     private static final char SPACE_IN_MERGE = '\u0120';
 
     private final String[] tokens;
