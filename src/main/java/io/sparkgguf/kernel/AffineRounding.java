@@ -1,0 +1,173 @@
+package io.sparkgguf.kernel;
+
+import static io.sparkgguf.kernel.Lanes.INTS;
+import static io.sparkgguf.kernel.Lanes.WIDTH;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * Q4_1 and Q5_1 without importance: blocks of 32 weights from their minimum m up, in steps d = (max - m) / 15 (or 31).
+ * Each element takes the integer part of (x - m) / d + 0.5; a level q decodes to q * d + m.
+ *
+ * <p>A block is d and m as F16, for five bits the fifth bits, and 16 bytes, see {@link Nibbles}. The levels come from
+ * d and m before they are rounded to F16. {@code bits} is 4 or 5 everywhere.
+ */
+public final class AffineRounding {
+    private static final int ELEMENTS = 32;
+    private static final int HALF = 16;
+    private static final int FIFTH_BITS = 4;
+
+    private AffineRounding() {}
+
+    private static int quants(int bits) {
+        return bits == 4 ? 4 : 8;
+    }
+
+    public static void encode(float[] x, int at, int blocks, int bits, byte[] to, int toAt) {
+        if (!ByteLanes.VECTORS) {
+            encodeScalar(x, at, blocks, bits, to, toAt);
+            return;
+        }
+        int levels = (1 << bits) - 1;
+        int quants = quants(bits);
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * ELEMENTS;
+            int block = toAt + b * (quants + HALF);
+            IntVector lowest = ordered(x, from);
+            IntVector highest = lowest;
+            for (int i = WIDTH; i < ELEMENTS; i += WIDTH) {
+                IntVector next = ordered(x, from + i);
+                lowest = lowest.min(next);
+                highest = highest.max(next);
+            }
+            float min = ordered(lowest.reduceLanes(VectorOperators.MIN));
+            float max = ordered(highest.reduceLanes(VectorOperators.MAX));
+            float d = (max - min) / levels;
+            float inverse = Rounding.reciprocal(d);
+            if (inverse > Float.MAX_VALUE || d > Float.MAX_VALUE) {
+                encodeScalar(x, from, 1, bits, to, block);
+                continue;
+            }
+            if (min == 0f) {
+                min = firstZero(x, from);
+            }
+            ByteLanes.putShort(to, block, Halves.toF16(d));
+            ByteLanes.putShort(to, block + 2, Halves.toF16(min));
+            IntVector fifth = IntVector.zero(INTS);
+            for (int j = 0; j < HALF; j += WIDTH) {
+                IntVector low = level(Rounding.load(x, from + j), min, inverse, levels);
+                IntVector high = level(Rounding.load(x, from + HALF + j), min, inverse, levels);
+                ByteLanes.storeBytes(Nibbles.join(low, high), to, block + quants + j);
+                if (bits == 5) {
+                    fifth = fifth.or(Nibbles.fifthBits(low, high, j));
+                }
+            }
+            if (bits == 5) {
+                ByteLanes.putInt(to, block + FIFTH_BITS, fifth.reduceLanes(VectorOperators.OR));
+            }
+        }
+    }
+
+    static void encodeScalar(float[] x, int at, int blocks, int bits, byte[] to, int toAt) {
+        int levels = (1 << bits) - 1;
+        int quants = quants(bits);
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * ELEMENTS;
+            int block = toAt + b * (quants + HALF);
+            float min = x[from];
+            float max = x[from];
+            for (int i = 1; i < ELEMENTS; i++) {
+                float v = x[from + i];
+                min = v < min ? v : min;
+                max = v > max ? v : max;
+            }
+            float d = (max - min) / levels;
+            float inverse = Rounding.reciprocal(d);
+            ByteLanes.putShort(to, block, Halves.toF16(d));
+            ByteLanes.putShort(to, block + 2, Halves.toF16(min));
+            int fifth = 0;
+            for (int j = 0; j < HALF; j++) {
+                int low = level(x[from + j], min, inverse, levels);
+                int high = level(x[from + HALF + j], min, inverse, levels);
+                to[block + quants + j] = Nibbles.join(low, high);
+                fifth |= Nibbles.fifthBits(low, high, j);
+            }
+            if (bits == 5) {
+                ByteLanes.putInt(to, block + FIFTH_BITS, fifth);
+            }
+        }
+    }
+
+    public static void decode(byte[] from, int at, int blocks, int bits, float[] to, int toAt) {
+        if (!ByteLanes.VECTORS) {
+            decodeScalar(from, at, blocks, bits, to, toAt);
+            return;
+        }
+        int quants = quants(bits);
+        for (int b = 0; b < blocks; b++) {
+            int block = at + b * (quants + HALF);
+            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            float m = Halves.fromF16(ByteLanes.getShort(from, block + 2));
+            int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
+            for (int j = 0; j < HALF; j += WIDTH) {
+                IntVector bytes = ByteLanes.loadUnsigned(from, block + quants + j);
+                IntVector low = bytes.and(15);
+                IntVector high = bytes.lanewise(VectorOperators.LSHR, 4);
+                if (bits == 5) {
+                    low = low.or(Nibbles.fifthBit(fifth, j));
+                    high = high.or(Nibbles.fifthBit(fifth, HALF + j));
+                }
+                int element = toAt + b * ELEMENTS + j;
+                Rounding.floats(low).mul(d).add(m).intoArray(to, element);
+                Rounding.floats(high).mul(d).add(m).intoArray(to, element + HALF);
+            }
+        }
+    }
+
+    static void decodeScalar(byte[] from, int at, int blocks, int bits, float[] to, int toAt) {
+        int quants = quants(bits);
+        for (int b = 0; b < blocks; b++) {
+            int block = at + b * (quants + HALF);
+            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            float m = Halves.fromF16(ByteLanes.getShort(from, block + 2));
+            int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
+            for (int j = 0; j < HALF; j++) {
+                int pair = from[block + quants + j];
+                int low = pair & 15 | Nibbles.fifthBitScalar(fifth, j);
+                int high = pair >>> 4 & 15 | Nibbles.fifthBitScalar(fifth, j + HALF);
+                to[toAt + b * ELEMENTS + j] = low * d + m;
+                to[toAt + b * ELEMENTS + HALF + j] = high * d + m;
+            }
+        }
+    }
+
+    private static int level(float x, float min, float inverse, int levels) {
+        return Math.min(levels, Rounding.truncate((x - min) * inverse + 0.5f));
+    }
+
+    private static IntVector level(FloatVector x, float min, float inverse, int levels) {
+        return Rounding.truncate(x.sub(min).mul(inverse).add(0.5f)).min(Rounding.INTEGER_BITS + levels);
+    }
+
+    /** The first zero with its sign: the scalar loop keeps it, the order of integers prefers -0. */
+    private static float firstZero(float[] x, int at) {
+        int i = at;
+        while (x[i] != 0f) {
+            i++;
+        }
+        return x[i];
+    }
+
+    /** Integers in the order of the floats, -0 before +0. */
+    private static IntVector ordered(float[] x, int at) {
+        IntVector bits = Rounding.bits(x, at);
+        return bits.lanewise(VectorOperators.XOR, ByteLanes.negative(bits).and(0x7fffffff));
+    }
+
+    /** The float of such an integer. */
+    private static float ordered(int order) {
+        return Float.intBitsToFloat(order ^ order >> 31 & 0x7fffffff);
+    }
+}

@@ -1,0 +1,133 @@
+package io.sparkgguf.kernel;
+
+import static io.sparkgguf.kernel.Lanes.INTS;
+import static io.sparkgguf.kernel.Lanes.WIDTH;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * Q4_0 and Q5_0 without importance: blocks of 32 weights around zero. The element of largest magnitude M (the first of
+ * several) takes the outermost negative level, d = M / -8 (or / -16), and each element the integer part of
+ * x / d + 8.5 (16.5), at most 15 (31). A level q decodes to (q - 8) * d, or (q - 16) * d.
+ *
+ * <p>A block is d as F16, for five bits the fifth bits, and 16 bytes, see {@link Nibbles}. The levels come from the scale
+ * before it is rounded to F16. {@code bits} is 4 or 5 everywhere.
+ */
+public final class SymmetricRounding {
+    private static final int ELEMENTS = 32;
+    private static final int HALF = 16;
+    private static final int FIFTH_BITS = 2;
+
+    private SymmetricRounding() {}
+
+    private static int quants(int bits) {
+        return bits == 4 ? 2 : 6;
+    }
+
+    public static void encode(float[] x, int at, int blocks, int bits, byte[] to, int toAt) {
+        if (!ByteLanes.VECTORS) {
+            encodeScalar(x, at, blocks, bits, to, toAt);
+            return;
+        }
+        int zero = 1 << bits - 1;
+        int quants = quants(bits);
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * ELEMENTS;
+            int block = toAt + b * (quants + HALF);
+            float d = Rounding.extreme(x, from, ELEMENTS) / -zero;
+            float inverse = Rounding.reciprocal(d);
+            if (Math.abs(inverse) > Float.MAX_VALUE) {
+                encodeScalar(x, from, 1, bits, to, block);
+                continue;
+            }
+            ByteLanes.putShort(to, block, Halves.toF16(d));
+            IntVector fifth = IntVector.zero(INTS);
+            for (int j = 0; j < HALF; j += WIDTH) {
+                IntVector low = level(Rounding.load(x, from + j), inverse, zero);
+                IntVector high = level(Rounding.load(x, from + HALF + j), inverse, zero);
+                ByteLanes.storeBytes(Nibbles.join(low, high), to, block + quants + j);
+                if (bits == 5) {
+                    fifth = fifth.or(Nibbles.fifthBits(low, high, j));
+                }
+            }
+            if (bits == 5) {
+                ByteLanes.putInt(to, block + FIFTH_BITS, fifth.reduceLanes(VectorOperators.OR));
+            }
+        }
+    }
+
+    static void encodeScalar(float[] x, int at, int blocks, int bits, byte[] to, int toAt) {
+        int zero = 1 << bits - 1;
+        int quants = quants(bits);
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * ELEMENTS;
+            int block = toAt + b * (quants + HALF);
+            float d = Rounding.extremeScalar(x, from, ELEMENTS) / -zero;
+            float inverse = Rounding.reciprocal(d);
+            ByteLanes.putShort(to, block, Halves.toF16(d));
+            int fifth = 0;
+            for (int j = 0; j < HALF; j++) {
+                int low = level(x[from + j], inverse, zero);
+                int high = level(x[from + HALF + j], inverse, zero);
+                to[block + quants + j] = Nibbles.join(low, high);
+                fifth |= Nibbles.fifthBits(low, high, j);
+            }
+            if (bits == 5) {
+                ByteLanes.putInt(to, block + FIFTH_BITS, fifth);
+            }
+        }
+    }
+
+    public static void decode(byte[] from, int at, int blocks, int bits, float[] to, int toAt) {
+        if (!ByteLanes.VECTORS) {
+            decodeScalar(from, at, blocks, bits, to, toAt);
+            return;
+        }
+        int zero = 1 << bits - 1;
+        int quants = quants(bits);
+        for (int b = 0; b < blocks; b++) {
+            int block = at + b * (quants + HALF);
+            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
+            for (int j = 0; j < HALF; j += WIDTH) {
+                IntVector bytes = ByteLanes.loadUnsigned(from, block + quants + j);
+                IntVector low = bytes.and(15);
+                IntVector high = bytes.lanewise(VectorOperators.LSHR, 4);
+                if (bits == 5) {
+                    low = low.or(Nibbles.fifthBit(fifth, j));
+                    high = high.or(Nibbles.fifthBit(fifth, HALF + j));
+                }
+                int element = toAt + b * ELEMENTS + j;
+                Rounding.floats(low.sub(zero)).mul(d).intoArray(to, element);
+                Rounding.floats(high.sub(zero)).mul(d).intoArray(to, element + HALF);
+            }
+        }
+    }
+
+    static void decodeScalar(byte[] from, int at, int blocks, int bits, float[] to, int toAt) {
+        int zero = 1 << bits - 1;
+        int quants = quants(bits);
+        for (int b = 0; b < blocks; b++) {
+            int block = at + b * (quants + HALF);
+            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
+            for (int j = 0; j < HALF; j++) {
+                int pair = from[block + quants + j];
+                int low = pair & 15 | Nibbles.fifthBitScalar(fifth, j);
+                int high = pair >>> 4 & 15 | Nibbles.fifthBitScalar(fifth, j + HALF);
+                to[toAt + b * ELEMENTS + j] = (low - zero) * d;
+                to[toAt + b * ELEMENTS + HALF + j] = (high - zero) * d;
+            }
+        }
+    }
+
+    private static int level(float x, float inverse, int zero) {
+        return Math.min(2 * zero - 1, Rounding.truncate(x * inverse + (zero + 0.5f)));
+    }
+
+    private static IntVector level(FloatVector x, float inverse, int zero) {
+        return Rounding.truncate(x.mul(inverse).add(zero + 0.5f)).min(Rounding.INTEGER_BITS + 2 * zero - 1);
+    }
+}

@@ -1,0 +1,341 @@
+package io.sparkgguf.kernel;
+
+import static io.sparkgguf.kernel.ByteLanes.LANE;
+import static io.sparkgguf.kernel.Lanes.INTS;
+import static io.sparkgguf.kernel.Lanes.WIDTH;
+
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * TQ1_0, TQ2_0 and Q2_0: blocks whose F16 scale d is the largest |x|, and whose weights become round(x / d), that is
+ * -1, 0 or 1, stored plus one as a level. Meant for weights that are ternary already.
+ *
+ * <ul>
+ *   <li>TQ1_0, 256 weights: five levels a byte as a fraction of 3^5 in 256ths, the first the most significant.
+ *       Bytes 0-31 hold elements m + 32n, bytes 32-47 elements 160 + m + 16n, then four bytes hold 240 + m + 4n, four
+ *       levels each; d is last.
+ *   <li>TQ2_0, 256 weights: element 128c + 32s + m is bits 2s of byte 32c + m; d is last.
+ *   <li>Q2_0, 64 weights: d is first, element i is bits 2(i % 4) of byte i / 4. Level 3 decodes to 2d.
+ * </ul>
+ */
+public final class TernaryRounding {
+    private static final int HALF_BITS = 0x3f000000;
+
+    private static final int TQ_ELEMENTS = 256;
+    private static final int TQ1_BYTES = 54;
+    private static final int TQ1_SCALE = 52;
+    private static final int TQ2_BYTES = 66;
+    private static final int TQ2_SCALE = 64;
+    private static final int Q2_ELEMENTS = 64;
+    private static final int Q2_BYTES = 18;
+    private static final int Q2_QUANTS = 2;
+
+    private TernaryRounding() {}
+
+    public static void encodeTq1(float[] x, int at, int blocks, byte[] to, int toAt) {
+        if (!ByteLanes.VECTORS) {
+            encodeTq1Scalar(x, at, blocks, to, toAt);
+            return;
+        }
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * TQ_ELEMENTS;
+            int block = toAt + b * TQ1_BYTES;
+            float d = Rounding.largest(x, from, TQ_ELEMENTS);
+            float inverse = Rounding.reciprocal(d);
+            if (inverse > Float.MAX_VALUE) {
+                encodeTq1Scalar(x, from, 1, to, block);
+                continue;
+            }
+            for (int m = 0; m < 32; m += WIDTH) {
+                ByteLanes.storeBytes(fiveLevels(x, from + m, 32, inverse), to, block + m);
+            }
+            for (int m = 0; m < 16; m += WIDTH) {
+                ByteLanes.storeBytes(fiveLevels(x, from + 160 + m, 16, inverse), to, block + 32 + m);
+            }
+            lastFourBytes(x, from, inverse, to, block);
+            ByteLanes.putShort(to, block + TQ1_SCALE, Halves.toF16(d));
+        }
+    }
+
+    static void encodeTq1Scalar(float[] x, int at, int blocks, byte[] to, int toAt) {
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * TQ_ELEMENTS;
+            int block = toAt + b * TQ1_BYTES;
+            float d = Rounding.largestScalar(x, from, TQ_ELEMENTS);
+            float inverse = Rounding.reciprocal(d);
+            for (int m = 0; m < 32; m++) {
+                to[block + m] = fiveLevelsScalar(x, from + m, 32, inverse);
+            }
+            for (int m = 0; m < 16; m++) {
+                to[block + 32 + m] = fiveLevelsScalar(x, from + 160 + m, 16, inverse);
+            }
+            lastFourBytes(x, from, inverse, to, block);
+            ByteLanes.putShort(to, block + TQ1_SCALE, Halves.toF16(d));
+        }
+    }
+
+    private static void lastFourBytes(float[] x, int from, float inverse, byte[] to, int block) {
+        for (int m = 0; m < 4; m++) {
+            int value = 0;
+            for (int n = 0; n < 4; n++) {
+                value = value * 3 + level(x[from + 240 + m + 4 * n], inverse);
+            }
+            to[block + 48 + m] = fraction(value * 3);
+        }
+    }
+
+    private static IntVector fiveLevels(float[] x, int at, int step, float inverse) {
+        IntVector value = level(x, at, inverse);
+        for (int n = 1; n < 5; n++) {
+            value = value.mul(3).add(level(x, at + n * step, inverse));
+        }
+        // The low byte of ceil(256 v / 243) = v + ceil(13 v / 243); 4316 / 2^20 is 1 / 243 and a little, enough below
+        // 2^12.
+        return value.mul(13)
+                .add(242)
+                .mul(4316)
+                .lanewise(VectorOperators.LSHR, 20)
+                .add(value);
+    }
+
+    private static byte fiveLevelsScalar(float[] x, int at, int step, float inverse) {
+        int value = 0;
+        for (int n = 0; n < 5; n++) {
+            value = value * 3 + level(x[at + n * step], inverse);
+        }
+        return fraction(value);
+    }
+
+    /** v / 243 in 256ths, rounded up, so that multiplying brings each level out again. */
+    private static byte fraction(int value) {
+        return (byte) ((value * 256 + 242) / 243);
+    }
+
+    public static void encodeTq2(float[] x, int at, int blocks, byte[] to, int toAt) {
+        if (!ByteLanes.VECTORS) {
+            encodeTq2Scalar(x, at, blocks, to, toAt);
+            return;
+        }
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * TQ_ELEMENTS;
+            int block = toAt + b * TQ2_BYTES;
+            float d = Rounding.largest(x, from, TQ_ELEMENTS);
+            float inverse = Rounding.reciprocal(d);
+            if (inverse > Float.MAX_VALUE) {
+                encodeTq2Scalar(x, from, 1, to, block);
+                continue;
+            }
+            for (int i = 0; i < 64; i += WIDTH) {
+                int first = from + 128 * (i / 32) + i % 32;
+                IntVector bits = level(x, first, inverse);
+                for (int s = 1; s < 4; s++) {
+                    bits = bits.or(level(x, first + 32 * s, inverse).lanewise(VectorOperators.LSHL, 2 * s));
+                }
+                ByteLanes.storeBytes(bits, to, block + i);
+            }
+            ByteLanes.putShort(to, block + TQ2_SCALE, Halves.toF16(d));
+        }
+    }
+
+    static void encodeTq2Scalar(float[] x, int at, int blocks, byte[] to, int toAt) {
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * TQ_ELEMENTS;
+            int block = toAt + b * TQ2_BYTES;
+            float d = Rounding.largestScalar(x, from, TQ_ELEMENTS);
+            float inverse = Rounding.reciprocal(d);
+            for (int i = 0; i < 64; i++) {
+                int bits = 0;
+                for (int s = 0; s < 4; s++) {
+                    bits |= level(x[from + 128 * (i / 32) + 32 * s + i % 32], inverse) << 2 * s;
+                }
+                to[block + i] = (byte) bits;
+            }
+            ByteLanes.putShort(to, block + TQ2_SCALE, Halves.toF16(d));
+        }
+    }
+
+    public static void encodeQ2(float[] x, int at, int blocks, byte[] to, int toAt) {
+        if (!ByteLanes.VECTORS) {
+            encodeQ2Scalar(x, at, blocks, to, toAt);
+            return;
+        }
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * Q2_ELEMENTS;
+            int block = toAt + b * Q2_BYTES;
+            float d = Rounding.largest(x, from, Q2_ELEMENTS);
+            float inverse = Rounding.reciprocal(d);
+            if (inverse > Float.MAX_VALUE) {
+                encodeQ2Scalar(x, from, 1, to, block);
+                continue;
+            }
+            ByteLanes.putShort(to, block, Halves.toF16(d));
+            // Four neighbours share a byte: gather each lane's two bits where they belong in an int of 16 elements.
+            for (int i = 0; i < Q2_ELEMENTS; i += 16) {
+                IntVector bits = IntVector.zero(INTS);
+                for (int j = 0; j < 16; j += WIDTH) {
+                    IntVector shift = LANE.add(j).lanewise(VectorOperators.LSHL, 1);
+                    bits = bits.or(level(x, from + i + j, inverse).lanewise(VectorOperators.LSHL, shift));
+                }
+                ByteLanes.putInt(to, block + Q2_QUANTS + i / 4, bits.reduceLanes(VectorOperators.OR));
+            }
+        }
+    }
+
+    static void encodeQ2Scalar(float[] x, int at, int blocks, byte[] to, int toAt) {
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * Q2_ELEMENTS;
+            int block = toAt + b * Q2_BYTES;
+            float d = Rounding.largestScalar(x, from, Q2_ELEMENTS);
+            float inverse = Rounding.reciprocal(d);
+            ByteLanes.putShort(to, block, Halves.toF16(d));
+            for (int i = 0; i < Q2_ELEMENTS; i += 4) {
+                int bits = 0;
+                for (int s = 0; s < 4; s++) {
+                    // Where 1 / d overflows, C's conversion of infinity is the smallest int: clamped, level 0.
+                    int level = inverse > Float.MAX_VALUE ? 0 : level(x[from + i + s], inverse);
+                    bits |= level << 2 * s;
+                }
+                to[block + Q2_QUANTS + i / 4] = (byte) bits;
+            }
+        }
+    }
+
+    public static void decodeTq1(byte[] from, int at, int blocks, float[] to, int toAt) {
+        if (!ByteLanes.VECTORS) {
+            decodeTq1Scalar(from, at, blocks, to, toAt);
+            return;
+        }
+        for (int b = 0; b < blocks; b++) {
+            int block = at + b * TQ1_BYTES;
+            int element = toAt + b * TQ_ELEMENTS;
+            float d = Halves.fromF16(ByteLanes.getShort(from, block + TQ1_SCALE));
+            for (int m = 0; m < 32; m += WIDTH) {
+                fiveWeights(ByteLanes.loadUnsigned(from, block + m), d, to, element + m, 32);
+            }
+            for (int m = 0; m < 16; m += WIDTH) {
+                fiveWeights(ByteLanes.loadUnsigned(from, block + 32 + m), d, to, element + 160 + m, 16);
+            }
+            for (int m = 0; m < 4; m++) {
+                weights(from[block + 48 + m] & 0xff, 4, d, to, element + 240 + m, 4);
+            }
+        }
+    }
+
+    static void decodeTq1Scalar(byte[] from, int at, int blocks, float[] to, int toAt) {
+        for (int b = 0; b < blocks; b++) {
+            int block = at + b * TQ1_BYTES;
+            int element = toAt + b * TQ_ELEMENTS;
+            float d = Halves.fromF16(ByteLanes.getShort(from, block + TQ1_SCALE));
+            for (int m = 0; m < 32; m++) {
+                weights(from[block + m] & 0xff, 5, d, to, element + m, 32);
+            }
+            for (int m = 0; m < 16; m++) {
+                weights(from[block + 32 + m] & 0xff, 5, d, to, element + 160 + m, 16);
+            }
+            for (int m = 0; m < 4; m++) {
+                weights(from[block + 48 + m] & 0xff, 4, d, to, element + 240 + m, 4);
+            }
+        }
+    }
+
+    /** A fraction's levels: times three, the whole part is one, the rest holds the next. */
+    private static void weights(int fraction, int levels, float d, float[] to, int toAt, int step) {
+        int rest = fraction;
+        for (int n = 0; n < levels; n++) {
+            int tripled = rest * 3;
+            to[toAt + n * step] = ((tripled >>> 8) - 1) * d;
+            rest = tripled & 0xff;
+        }
+    }
+
+    private static void fiveWeights(IntVector fraction, float d, float[] to, int toAt, int step) {
+        IntVector rest = fraction;
+        for (int n = 0; n < 5; n++) {
+            IntVector tripled = rest.mul(3);
+            weights(tripled.lanewise(VectorOperators.LSHR, 8), d, to, toAt + n * step);
+            rest = tripled.and(0xff);
+        }
+    }
+
+    public static void decodeTq2(byte[] from, int at, int blocks, float[] to, int toAt) {
+        if (!ByteLanes.VECTORS) {
+            decodeTq2Scalar(from, at, blocks, to, toAt);
+            return;
+        }
+        for (int b = 0; b < blocks; b++) {
+            int block = at + b * TQ2_BYTES;
+            float d = Halves.fromF16(ByteLanes.getShort(from, block + TQ2_SCALE));
+            for (int i = 0; i < 64; i += WIDTH) {
+                IntVector bits = ByteLanes.loadUnsigned(from, block + i);
+                int element = toAt + b * TQ_ELEMENTS + 128 * (i / 32) + i % 32;
+                for (int s = 0; s < 4; s++) {
+                    weights(bits.lanewise(VectorOperators.LSHR, 2 * s).and(3), d, to, element + 32 * s);
+                }
+            }
+        }
+    }
+
+    static void decodeTq2Scalar(byte[] from, int at, int blocks, float[] to, int toAt) {
+        for (int b = 0; b < blocks; b++) {
+            int block = at + b * TQ2_BYTES;
+            float d = Halves.fromF16(ByteLanes.getShort(from, block + TQ2_SCALE));
+            for (int i = 0; i < 64; i++) {
+                int element = toAt + b * TQ_ELEMENTS + 128 * (i / 32) + i % 32;
+                for (int s = 0; s < 4; s++) {
+                    to[element + 32 * s] = ((from[block + i] >>> 2 * s & 3) - 1) * d;
+                }
+            }
+        }
+    }
+
+    public static void decodeQ2(byte[] from, int at, int blocks, float[] to, int toAt) {
+        if (!ByteLanes.VECTORS) {
+            decodeQ2Scalar(from, at, blocks, to, toAt);
+            return;
+        }
+        for (int b = 0; b < blocks; b++) {
+            int block = at + b * Q2_BYTES;
+            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            for (int i = 0; i < Q2_ELEMENTS; i += 16) {
+                int bits = ByteLanes.getInt(from, block + Q2_QUANTS + i / 4);
+                for (int j = 0; j < 16; j += WIDTH) {
+                    IntVector shift = LANE.add(j).lanewise(VectorOperators.LSHL, 1);
+                    IntVector levels = IntVector.broadcast(INTS, bits)
+                            .lanewise(VectorOperators.LSHR, shift)
+                            .and(3);
+                    weights(levels, d, to, toAt + b * Q2_ELEMENTS + i + j);
+                }
+            }
+        }
+    }
+
+    static void decodeQ2Scalar(byte[] from, int at, int blocks, float[] to, int toAt) {
+        for (int b = 0; b < blocks; b++) {
+            int block = at + b * Q2_BYTES;
+            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            for (int i = 0; i < Q2_ELEMENTS; i++) {
+                int level = from[block + Q2_QUANTS + i / 4] >>> 2 * (i % 4) & 3;
+                to[toAt + b * Q2_ELEMENTS + i] = (level - 1) * d;
+            }
+        }
+    }
+
+    private static void weights(IntVector levels, float d, float[] to, int toAt) {
+        Rounding.floats(levels.sub(1)).mul(d).intoArray(to, toAt);
+    }
+
+    private static int level(float x, float inverse) {
+        return Rounding.roundAway(x * inverse) + 1;
+    }
+
+    /** The same where |x * inverse| is below 1.5: 1 plus the sign of those at least 0.5. */
+    private static IntVector level(float[] x, int at, float inverse) {
+        IntVector bits = Rounding.load(x, at).mul(inverse).reinterpretAsInts();
+        IntVector negative = ByteLanes.negative(bits);
+        IntVector away = IntVector.broadcast(INTS, HALF_BITS - 1)
+                .sub(bits.and(0x7fffffff))
+                .lanewise(VectorOperators.LSHR, 31);
+        return away.lanewise(VectorOperators.XOR, negative).sub(negative).add(1);
+    }
+}

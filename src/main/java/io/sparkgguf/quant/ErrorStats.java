@@ -1,0 +1,104 @@
+package io.sparkgguf.quant;
+
+import io.sparkgguf.kernel.ErrorSums;
+import java.io.Serializable;
+import java.util.Objects;
+
+/**
+ * How far decoded weights are from the original ones: relative RMSE, largest error and where it is, cosine.
+ *
+ * <p>Within a row sums are taken in double in a fixed order, over rows without rounding. So the figures depend on the
+ * rows alone, not on how they were grouped into calls and merged, the JDK, or the vector width. Not safe for use by
+ * several threads at once.
+ */
+public final class ErrorStats implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private final ExactSum[] sums = {new ExactSum(), new ExactSum(), new ExactSum(), new ExactSum()};
+    private long count;
+    private float largest;
+    private long largestAt = -1;
+
+    /**
+     * Adds {@code rows} rows of {@code columns} elements each, after those that were added before.
+     *
+     * @param original row after row from {@code originalAt}
+     * @param decoded the same elements, encoded and decoded again, from {@code decodedAt}
+     */
+    public void add(float[] original, int originalAt, float[] decoded, int decodedAt, int rows, int columns) {
+        int elements = Math.multiplyExact(rows, columns);
+        Objects.checkFromIndexSize(originalAt, elements, original.length);
+        Objects.checkFromIndexSize(decodedAt, elements, decoded.length);
+        double[] rowSums = new double[ErrorSums.SUMS];
+        for (int row = 0; row < rows; row++) {
+            int x = originalAt + row * columns;
+            int y = decodedAt + row * columns;
+            ErrorSums.sum(original, x, decoded, y, columns, rowSums);
+            for (int s = 0; s < sums.length; s++) {
+                sums[s].add(rowSums[s]);
+            }
+            float rowLargest = ErrorSums.largest(original, x, decoded, y, columns);
+            if (exceeds(rowLargest)) {
+                largest = rowLargest;
+                largestAt = count + ErrorSums.indexOf(rowLargest, original, x, decoded, y, columns);
+            }
+            count += columns;
+        }
+    }
+
+    /** Adds what {@code next} saw, its elements after ours. */
+    public void merge(ErrorStats next) {
+        for (int s = 0; s < sums.length; s++) {
+            sums[s].add(next.sums[s]);
+        }
+        if (exceeds(next.largest)) {
+            largest = next.largest;
+            largestAt = count + next.largestAt;
+        }
+        count += next.count;
+    }
+
+    /** A larger error, or the first that is no number. */
+    private boolean exceeds(float error) {
+        return error > largest || Float.isNaN(error) && !Float.isNaN(largest);
+    }
+
+    /** Elements compared. */
+    public long count() {
+        return count;
+    }
+
+    /** Root of the mean squared error; 0 when nothing was compared. */
+    public double rmse() {
+        return count == 0 ? 0 : Math.sqrt(sums[ErrorSums.ERROR].value() / count);
+    }
+
+    /**
+     * Root of the sum of squared errors over the sum of squared originals; when all originals are zero, 0 without and
+     * infinite with an error.
+     */
+    public double relativeRmse() {
+        double error = sums[ErrorSums.ERROR].value();
+        return error == 0 ? 0 : Math.sqrt(error / sums[ErrorSums.X].value());
+    }
+
+    /** The largest |original - decoded|, in float32. */
+    public float largestError() {
+        return largest;
+    }
+
+    /** The index of the first element with the largest error, counted over all rows added; -1 when none has an error. */
+    public long largestErrorIndex() {
+        return largestAt;
+    }
+
+    /** Cosine of the angle between originals and decoded; 1 when both are all zero, 0 when one of them is. */
+    public double cosine() {
+        double x = sums[ErrorSums.X].value();
+        double y = sums[ErrorSums.Y].value();
+        if (x == 0 || y == 0) {
+            return x == y ? 1 : 0;
+        }
+        return sums[ErrorSums.PRODUCT].value() / (Math.sqrt(x) * Math.sqrt(y));
+    }
+}

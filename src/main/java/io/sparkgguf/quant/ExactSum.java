@@ -1,0 +1,88 @@
+package io.sparkgguf.quant;
+
+import java.io.Serializable;
+import java.math.BigInteger;
+
+/**
+ * A sum of doubles without rounding, so that it is the same in any order and grouping: units of any size, merged in any
+ * way, report the same figures.
+ *
+ * <p>The sum is a number in base 2^32 whose lowest digit is worth 2^-1074, the smallest double; digits are kept in longs
+ * and carried over now and then. An infinity or NaN stays visible in the result.
+ */
+final class ExactSum implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private static final int DIGIT_BITS = 32;
+    private static final long DIGIT = (1L << DIGIT_BITS) - 1;
+    /** From 2^-1074 up to 2^1024 and 64 bits for the carries of many terms. */
+    private static final int DIGITS = (1074 + 1024) / DIGIT_BITS + 3;
+    /** A term adds less than 2^32 to a digit, so 2^30 of them leave room in its long. */
+    private static final int CARRY_AFTER = 1 << 30;
+
+    private final long[] digits = new long[DIGITS];
+    private int uncarried;
+    private double special;
+
+    void add(double term) {
+        if (!Double.isFinite(term)) {
+            special += term;
+            return;
+        }
+        long bits = Double.doubleToRawLongBits(term);
+        int exponent = (int) (bits >>> 52 & 0x7ff);
+        long mantissa = bits & (1L << 52) - 1;
+        if (exponent == 0) {
+            exponent = 1;
+        } else {
+            mantissa |= 1L << 52;
+        }
+        int place = exponent - 1;
+        int shift = place % DIGIT_BITS;
+        int digit = place / DIGIT_BITS;
+        long sign = bits >> 63 | 1;
+        digits[digit] += sign * (mantissa << shift & DIGIT);
+        digits[digit + 1] += sign * (mantissa >>> DIGIT_BITS - shift & DIGIT);
+        digits[digit + 2] += sign * (shift == 0 ? 0 : mantissa >>> 2 * DIGIT_BITS - shift);
+        if (++uncarried == CARRY_AFTER) {
+            carry();
+        }
+    }
+
+    void add(ExactSum other) {
+        other.carry();
+        carry();
+        for (int i = 0; i < DIGITS; i++) {
+            digits[i] += other.digits[i];
+        }
+        carry();
+        special += other.special;
+    }
+
+    private void carry() {
+        for (int i = 0; i < DIGITS - 1; i++) {
+            digits[i + 1] += digits[i] >> DIGIT_BITS;
+            digits[i] &= DIGIT;
+        }
+        uncarried = 0;
+    }
+
+    /** The nearest double. */
+    double value() {
+        if (special != 0) {
+            return special;
+        }
+        BigInteger sum = BigInteger.ZERO;
+        for (int i = DIGITS - 1; i >= 0; i--) {
+            sum = sum.shiftLeft(DIGIT_BITS).add(BigInteger.valueOf(digits[i]));
+        }
+        // 64 bits and a last one for all that is cut off decide the rounding.
+        BigInteger magnitude = sum.abs();
+        int cut = Math.max(0, magnitude.bitLength() - 64);
+        BigInteger head = magnitude.shiftRight(cut);
+        if (cut > 0 && magnitude.getLowestSetBit() < cut) {
+            head = head.setBit(0);
+        }
+        return sum.signum() * Math.scalb(head.doubleValue(), cut - 1074);
+    }
+}
