@@ -13,7 +13,7 @@ public record Finding(Severity severity, String subject, String message) {
 
     /** How wrong. */
     public enum Severity {
-        /** llama.cpp refuses to load or to run the model. */
+        /** llama.cpp refuses the model, or computes nonsense with it. */
         ERROR,
         /** It loads, but something is contradictory or missing. */
         WARNING

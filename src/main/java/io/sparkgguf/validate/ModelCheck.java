@@ -107,6 +107,7 @@ public final class ModelCheck {
     }
 
     private void checkGeneral(Keys keys) {
+        keys.text("general.name");
         keys.u32("general.file_type");
         keys.u32("general.alignment").ifPresent(alignment -> {
             if (Long.bitCount(alignment) != 1) {

@@ -14,6 +14,7 @@ import java.util.Set;
 final class TokenizerCheck {
     private static final String PREFIX = "tokenizer.ggml.";
     private static final String MODEL = PREFIX + "model";
+    private static final String TEMPLATE = "tokenizer.chat_template";
     private static final String TOKENS = PREFIX + "tokens";
 
     private static final Set<String> WITHOUT_TOKENS = Set.of("none", "no_vocab");
@@ -64,7 +65,10 @@ final class TokenizerCheck {
         }
         String model = keys.text(MODEL).orElse("");
         keys.text(PREFIX + "pre");
-        keys.text("tokenizer.chat_template");
+        metadata.get(TEMPLATE)
+                .filter(template -> template.type() != MetadataType.STRING)
+                .ifPresent(template -> findings.warning(
+                        TEMPLATE, TEMPLATE + " is of type " + template.type() + ", so that it is not used"));
         FLAGS.forEach(flag -> keys.bool(PREFIX + flag));
         OptionalLong stated = keys.u32(architecture + ".vocab_size");
         if (WITHOUT_TOKENS.contains(model)) {

@@ -228,7 +228,7 @@ class ModelCheckTest {
                 key("tokenizer.ggml.scores", MetadataValue.Strings.of(List.of("a")), "must be an array of F32 or I32"),
                 key("tokenizer.ggml.add_bos_token", i32(1), "is of type I32, but must be BOOL"),
                 key("tokenizer.ggml.eos_token_id", i32(1), "is of type I32, but must be U32"),
-                key("tokenizer.chat_template", i32(1), "is of type I32, but must be STRING"));
+                key("general.name", i32(1), "is of type I32, but must be STRING"));
     }
 
     private static Arguments broken(String model, Consumer<SmallModels> change, String subject, String message) {
@@ -296,6 +296,7 @@ class ModelCheckTest {
         model.metadata
                 .remove("general.quantization_version")
                 .putU32("llama.vocab_size", 120)
+                .putU32("tokenizer.chat_template", 1)
                 .putU32("tokenizer.ggml.eos_token_id", 100)
                 .put("tokenizer.ggml.scores", MetadataValue.Numbers.ofFloats(new float[101]));
         assertEquals(
@@ -303,6 +304,9 @@ class ModelCheckTest {
                         warning(
                                 "general.quantization_version",
                                 "general.quantization_version is absent, but should be 2 in a file of quantized tensors"),
+                        warning(
+                                "tokenizer.chat_template",
+                                "tokenizer.chat_template is of type U32, so that it is not used"),
                         warning("llama.vocab_size", "llama.vocab_size is 120, but there are 100 tokens"),
                         warning(
                                 "tokenizer.ggml.eos_token_id",
