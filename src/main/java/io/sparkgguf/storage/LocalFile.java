@@ -8,7 +8,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
 import java.util.Objects;
 import java.util.Set;
 
@@ -37,18 +36,16 @@ final class LocalFile implements RangeReader, RangeWriter {
         }
     }
 
-    static LocalFile write(String file, Path path, Set<? extends OpenOption> options, FileAttribute<?>[] attributes)
-            throws IOException {
+    static LocalFile write(String file, Path path, Set<? extends OpenOption> options) throws IOException {
         try {
-            return new LocalFile(file, FileChannel.open(path, options, attributes), true);
+            return new LocalFile(file, FileChannel.open(path, options), true);
         } catch (IOException e) {
             throw Explained.failure("write", file, e);
         }
     }
 
-    static OutputStream create(String file, Path path, Set<? extends OpenOption> options, FileAttribute<?>[] attributes)
-            throws IOException {
-        LocalFile opened = write(file, path, options, attributes);
+    static OutputStream create(String file, Path path, Set<? extends OpenOption> options) throws IOException {
+        LocalFile opened = write(file, path, options);
         return new OutputStream() {
             private long at;
 

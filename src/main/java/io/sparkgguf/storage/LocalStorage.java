@@ -30,8 +30,8 @@ import java.util.Set;
  * Files of this machine, named by plain paths or {@code file:} URIs (percent-encoded, as URIs are); the names it gives
  * back are plain paths.
  *
- * <p>Files and folders that it makes are for their owner alone where the file system knows owners. A file that is
- * written is on disk when its stream or writer has been closed; a rename is atomic.
+ * <p>Folders that it makes are for their owner alone where the file system knows owners; files get the permissions that
+ * the user's mask leaves. A file that is written is on disk when its stream or writer has been closed; a rename is atomic.
  */
 public final class LocalStorage implements Storage {
     private static final long serialVersionUID = 1L;
@@ -73,6 +73,16 @@ public final class LocalStorage implements Storage {
     @Override
     public boolean exists(String file) {
         return Files.exists(path(file), LinkOption.NOFOLLOW_LINKS);
+    }
+
+    @Override
+    public boolean isSameFile(String a, String b) throws IOException {
+        Path first = path(a).toAbsolutePath().normalize();
+        Path second = path(b).toAbsolutePath().normalize();
+        if (first.equals(second)) {
+            return true;
+        }
+        return Files.exists(first) && Files.exists(second) && Files.isSameFile(first, second);
     }
 
     @Override
@@ -120,18 +130,14 @@ public final class LocalStorage implements Storage {
         } catch (java.nio.file.FileSystemException e) {
             throw Explained.failure("write", file, e);
         }
-        return LocalFile.create(
-                file,
-                path,
-                Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW),
-                ownerOnly(path, "rw-------"));
+        return LocalFile.create(file, path, Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW));
     }
 
     @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         Path path = path(file);
         Set<OpenOption> options = Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE);
-        return Optional.of(LocalFile.write(file, path, options, ownerOnly(path, "rw-------")));
+        return Optional.of(LocalFile.write(file, path, options));
     }
 
     @Override

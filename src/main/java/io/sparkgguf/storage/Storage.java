@@ -21,6 +21,9 @@ public interface Storage extends Serializable {
     /** Whether anything, a file or a folder, has this name. */
     boolean exists(String file) throws IOException;
 
+    /** Whether both names mean the same file, whether it exists or not. */
+    boolean isSameFile(String a, String b) throws IOException;
+
     /** The entries of a folder, in order of name, not recursively. */
     List<FileStatus> list(String folder) throws IOException;
 

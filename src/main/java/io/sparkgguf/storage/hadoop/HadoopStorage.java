@@ -35,7 +35,6 @@ import org.apache.hadoop.security.AccessControlException;
  */
 public final class HadoopStorage implements Storage {
     private static final long serialVersionUID = 1L;
-    private static final FsPermission OWNER_ONLY_FILE = new FsPermission((short) 0600);
     private static final FsPermission OWNER_ONLY_FOLDER = new FsPermission((short) 0700);
 
     private final LocalStorage local = new LocalStorage();
@@ -160,6 +159,19 @@ public final class HadoopStorage implements Storage {
     }
 
     @Override
+    public boolean isSameFile(String a, String b) throws IOException {
+        if (isLocal(a) && isLocal(b)) {
+            return local.isSameFile(a, b);
+        }
+        if (isLocal(a) != isLocal(b)) {
+            return false;
+        }
+        Path first = path(a);
+        Path second = path(b);
+        return fileSystem(first).makeQualified(first).equals(fileSystem(second).makeQualified(second));
+    }
+
+    @Override
     public List<FileStatus> list(String folder) throws IOException {
         if (isLocal(folder)) {
             return local.list(folder);
@@ -206,10 +218,7 @@ public final class HadoopStorage implements Storage {
         Path path = path(file);
         FileSystem system = fileSystem(path);
         try {
-            return system.createFile(path)
-                    .permission(OWNER_ONLY_FILE)
-                    .overwrite(true)
-                    .build();
+            return system.createFile(path).overwrite(true).build();
         } catch (IOException e) {
             throw failure("write", file, e);
         }

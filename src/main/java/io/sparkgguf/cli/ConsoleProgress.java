@@ -1,0 +1,102 @@
+package io.sparkgguf.cli;
+
+import io.sparkgguf.job.Progress;
+import java.io.PrintStream;
+import java.time.Duration;
+import me.tongfei.progressbar.DelegatingProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+
+/**
+ * Progress for a person: a bar with speed and time left on a terminal; elsewhere (a log of Airflow, a pipe) a line every
+ * few seconds. All of it goes to standard error.
+ */
+final class ConsoleProgress implements Progress, AutoCloseable {
+    private static final long LINE_EVERY_NANOS = Duration.ofSeconds(5).toNanos();
+    private static final double MEBIBYTE = 1 << 20;
+
+    private final PrintStream out;
+    private final boolean terminal;
+    private final boolean quiet;
+    private ProgressBar bar;
+    private String stage;
+    private long total;
+    private long done;
+    private long begun;
+    private long lastLine;
+
+    ConsoleProgress(PrintStream out, boolean terminal, boolean quiet) {
+        this.out = out;
+        this.terminal = terminal;
+        this.quiet = quiet;
+    }
+
+    /** On standard error; a bar when a person sits at a terminal. */
+    static ConsoleProgress standard(boolean quiet) {
+        return new ConsoleProgress(System.err, System.console() != null, quiet);
+    }
+
+    @Override
+    public synchronized void say(String line) {
+        if (!quiet) {
+            out.println(line);
+        }
+    }
+
+    @Override
+    public synchronized void begin(String stage, long total) {
+        this.stage = stage;
+        this.total = total;
+        done = 0;
+        begun = System.nanoTime();
+        lastLine = begun;
+        if (terminal && !quiet) {
+            bar = new ProgressBarBuilder()
+                    .setTaskName("%-9s".formatted(stage))
+                    .setInitialMax(total)
+                    .setUnit(" MiB", (long) MEBIBYTE)
+                    .showSpeed()
+                    .setStyle(ProgressBarStyle.ASCII)
+                    .setUpdateIntervalMillis(250)
+                    .setConsumer(new DelegatingProgressBarConsumer(line -> out.print("\r" + line), 100))
+                    .build();
+        }
+    }
+
+    @Override
+    public synchronized void advance(long bytes) {
+        done += bytes;
+        if (bar != null) {
+            bar.stepTo(done);
+        } else if (!quiet && System.nanoTime() - lastLine >= LINE_EVERY_NANOS && done < total) {
+            lastLine = System.nanoTime();
+            double seconds = (lastLine - begun) / 1e9;
+            long left = Math.round(seconds / done * (total - done));
+            out.printf(
+                    "%-9s %3d %%  %,.0f of %,.0f MiB  %,.0f MiB/s  ETA %d:%02d%n",
+                    stage,
+                    100 * done / total,
+                    done / MEBIBYTE,
+                    total / MEBIBYTE,
+                    done / MEBIBYTE / seconds,
+                    left / 60,
+                    left % 60);
+        }
+    }
+
+    @Override
+    public synchronized void end() {
+        close();
+    }
+
+    @Override
+    public synchronized void close() {
+        if (bar != null) {
+            bar.close();
+            bar = null;
+            out.print("\r\033[K");
+            out.flush();
+        }
+    }
+}

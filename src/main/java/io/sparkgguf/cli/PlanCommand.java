@@ -1,0 +1,69 @@
+package io.sparkgguf.cli;
+
+import io.sparkgguf.job.QuantizeJob;
+import io.sparkgguf.job.Session;
+import io.sparkgguf.quant.mix.FileType;
+import java.io.PrintWriter;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code spark-gguf plan}. */
+@Command(
+        name = "plan",
+        sortOptions = false,
+        mixinStandardHelpOptions = true,
+        abbreviateSynopsis = true,
+        description = {
+            "Says what quantize would do, from headers alone: tensors with their types and why, sizes, work units, memory."
+                    + " Reads no weight and starts no Spark.",
+            ""
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  spark-gguf plan --model ./Llama-3.1-405B --type Q4_K_M",
+            "  spark-gguf plan --model ./Llama-3.1-405B --type Q4_K_M --json | jq .bitsPerWeight",
+            "  spark-gguf plan --types"
+        })
+final class PlanCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Mixin
+    private QuantizeOptions options;
+
+    @Option(
+            names = {"-o", "--output"},
+            paramLabel = "FILE",
+            description = "The file that quantize would write, checked for being another than the source.")
+    private String output;
+
+    @Option(names = "--json", description = "Everything, in JSON.")
+    private boolean json;
+
+    @Option(names = "--types", help = true, description = "List the types of --type, with what each is for, and end.")
+    private boolean listTypes;
+
+    @Override
+    public Integer call() throws Exception {
+        PrintWriter out = spec.commandLine().getOut();
+        if (listTypes) {
+            for (FileType type : FileType.values()) {
+                out.printf("%-10s %s%n", type, type.help());
+            }
+            out.flush();
+            return 0;
+        }
+        try (Session session = new Session("spark-gguf plan")) {
+            QuantizeJob job = new QuantizeJob(
+                    session,
+                    options.settings(spec.commandLine().getParseResult(), output, null, null),
+                    io.sparkgguf.job.Progress.SILENT);
+            PlanPrinter.print(job.prepare(), json, out);
+        }
+        return 0;
+    }
+}

@@ -1,0 +1,97 @@
+package io.sparkgguf.cli;
+
+import io.sparkgguf.job.QuantizeJob;
+import io.sparkgguf.job.QuantizeSettings;
+import io.sparkgguf.job.Session;
+import io.sparkgguf.report.Report;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code spark-gguf quantize}. */
+@Command(
+        name = "quantize",
+        sortOptions = false,
+        mixinStandardHelpOptions = true,
+        abbreviateSynopsis = true,
+        description = {
+            "Quantizes a checkpoint into one validated GGUF file.",
+            "",
+            "Reads the headers and plans the whole file first; then executors read, encode and write slices of rows, the"
+                    + " slices are put together, and the file is read back and checked before it gets its name. Leaves the"
+                    + " file and a report in JSON. The same bytes come out of any number of cores and executors.",
+            ""
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  spark-gguf quantize --model ./Qwen3-8B --output Qwen3-8B-Q4_K_M.gguf --type Q4_K_M",
+            "  spark-gguf quantize --model ./Qwen3-8B --output Qwen3-8B-Q3_K_M.gguf --type Q3_K_M \\",
+            "      --imatrix Qwen3-8B.imatrix.gguf --tensor-type 'attn_v=Q6_K'",
+            "  spark-gguf quantize --model model-BF16-00001-of-00030.gguf --output model-IQ4_XS.gguf --type IQ4_XS"
+        })
+final class QuantizeCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = {"-o", "--output"},
+            paramLabel = "FILE",
+            description =
+                    "The GGUF file to write. It appears when it is whole and validated; an older one is replaced.")
+    private String output;
+
+    @Mixin
+    private QuantizeOptions options;
+
+    @Option(names = "--report", paramLabel = "FILE", description = "Where the report goes. Default: OUTPUT.report.json")
+    private String report;
+
+    @Option(
+            names = "--work-dir",
+            paramLabel = "DIR",
+            description = "Where slices are kept while the job runs; executors must reach it. Default: OUTPUT.work")
+    private String work;
+
+    @Option(names = "--dry-run", description = "Only plan, as 'spark-gguf plan' does; needs no --output.")
+    private boolean dryRun;
+
+    @Option(
+            names = {"-q", "--quiet"},
+            description = "No progress, no summary; warnings and errors only.")
+    private boolean quiet;
+
+    @Override
+    public Integer call() throws Exception {
+        if (output == null && !dryRun) {
+            throw new picocli.CommandLine.ParameterException(
+                    spec.commandLine(), "Missing required option: '--output=FILE' (or --dry-run)");
+        }
+        QuantizeSettings settings = options.settings(spec.commandLine().getParseResult(), output, report, work);
+        try (Session session = new Session("spark-gguf quantize " + settings.model());
+                ConsoleProgress progress = ConsoleProgress.standard(quiet || dryRun)) {
+            QuantizeJob job = new QuantizeJob(session, settings, progress);
+            if (dryRun) {
+                PlanPrinter.print(job.prepare(), false, spec.commandLine().getOut());
+                return 0;
+            }
+            Thread cleaner = new Thread(job::abandon, "clean-up");
+            Runtime.getRuntime().addShutdownHook(cleaner);
+            Report done;
+            try {
+                done = job.run();
+            } finally {
+                Runtime.getRuntime().removeShutdownHook(cleaner);
+            }
+            Summary.print(
+                    done,
+                    settings,
+                    quiet,
+                    spec.commandLine().getOut(),
+                    spec.commandLine().getErr());
+            return 0;
+        }
+    }
+}

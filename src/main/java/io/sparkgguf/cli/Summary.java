@@ -1,0 +1,67 @@
+package io.sparkgguf.cli;
+
+import io.sparkgguf.job.QuantizeSettings;
+import io.sparkgguf.report.Report;
+import java.io.PrintWriter;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** What a person wants to know at the end of a run. */
+final class Summary {
+    private static final int WORST = 5;
+
+    private Summary() {}
+
+    static void print(Report report, QuantizeSettings settings, boolean quiet, PrintWriter out, PrintWriter err) {
+        report.warnings().forEach(warning -> err.println("warning: " + warning));
+        err.flush();
+        if (quiet) {
+            return;
+        }
+        Report.Totals totals = report.totals();
+        long bytes = report.outputs().stream().mapToLong(Report.Output::bytes).sum();
+        for (Report.Output file : report.outputs()) {
+            out.printf("%s  %s, %d tensors, validated%n", file.file(), ByteSize.text(file.bytes()), file.tensors());
+        }
+        out.printf(
+                Locale.ROOT,
+                "  size            %s -> %s (%.1f %%), %.2f bits per weight%n",
+                ByteSize.text(totals.sourceBytes()),
+                ByteSize.text(bytes),
+                100.0 * bytes / Math.max(1, totals.sourceBytes()),
+                totals.bitsPerWeight());
+        out.printf("  types           %s%n", types(report.types()));
+        out.printf(Locale.ROOT, "  relative error  %.4f overall; worst:%n", totals.relativeError());
+        worst(report.tensors())
+                .forEach(tensor -> out.printf(
+                        Locale.ROOT, "    %.4f  %-30s %s%n", tensor.relativeError(), tensor.name(), tensor.type()));
+        double wall = report.stages().values().stream()
+                .mapToDouble(Double::doubleValue)
+                .sum();
+        out.printf("  time            %s (%s)%n", PlanPrinter.duration(wall), stages(report));
+        out.printf("  report          %s%n", settings.reportFile());
+        out.flush();
+    }
+
+    private static String types(List<Report.TypeTotal> types) {
+        return types.stream()
+                .map(total -> total.tensors() + " x " + total.type())
+                .collect(Collectors.joining(", "));
+    }
+
+    private static List<Report.Tensor> worst(List<Report.Tensor> tensors) {
+        return tensors.stream()
+                .filter(tensor -> tensor.relativeError() != null && tensor.relativeError() > 0)
+                .sorted(Comparator.comparing(Report.Tensor::relativeError).reversed())
+                .limit(WORST)
+                .toList();
+    }
+
+    private static String stages(Report report) {
+        return report.stages().entrySet().stream()
+                .map(stage -> stage.getKey() + " " + PlanPrinter.duration(stage.getValue()))
+                .collect(Collectors.joining(", "));
+    }
+}

@@ -1,0 +1,196 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.format.gguf.GgufHeader;
+import io.sparkgguf.format.gguf.GgufSource;
+import io.sparkgguf.format.safetensors.SafetensorsCheckpoint;
+import io.sparkgguf.model.CheckpointMapping;
+import io.sparkgguf.model.HfConfig;
+import io.sparkgguf.model.Model;
+import io.sparkgguf.model.ModelTensor;
+import io.sparkgguf.model.RowOrder;
+import io.sparkgguf.model.tokenizer.PreTokenizer;
+import io.sparkgguf.model.tokenizer.TokenizerFiles;
+import io.sparkgguf.model.tokenizer.TokenizerMetadata;
+import io.sparkgguf.storage.RangeReader;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.Storage.FileStatus;
+import io.sparkgguf.tensor.InvalidInputException;
+import io.sparkgguf.tensor.Metadata;
+import io.sparkgguf.tensor.TensorLocation;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A source, opened: headers read, names mapped, nothing of the weights.
+ *
+ * @param location as the user named it
+ * @param kind what it is
+ * @param model as GGUF sees it
+ * @param files that hold it, as they were when it was opened
+ * @param preTokenizer how {@code tokenizer.ggml.pre} was found; empty for GGUF sources and other tokenizers
+ * @param notes what was noticed while it was opened
+ * @param shards number of files of a GGUF source; 1 for others
+ * @param shardOf which of them holds a tensor, by name; empty when there is one
+ */
+public record Checkpoint(
+        String location,
+        Kind kind,
+        Model model,
+        List<FileStatus> files,
+        Optional<PreTokenizer> preTokenizer,
+        List<String> notes,
+        int shards,
+        Map<String, Integer> shardOf) {
+
+    /** What a source can be. */
+    public enum Kind {
+        HUGGING_FACE("huggingface"),
+        GGUF("gguf");
+
+        private final String label;
+
+        Kind(String label) {
+            this.label = label;
+        }
+
+        public String label() {
+            return label;
+        }
+    }
+
+    /**
+     * Opens a Hugging Face folder or a GGUF file.
+     *
+     * @param preTokenizer id for {@code tokenizer.ggml.pre}, or null to find it
+     */
+    static Checkpoint open(Storage storage, String location, String preTokenizer) throws IOException {
+        FileStatus status;
+        try {
+            status = storage.status(location);
+        } catch (FileNotFoundException e) {
+            throw new InvalidInputException("Cannot open model " + location + ": no such file or folder", e);
+        }
+        return status.folder() ? huggingFace(storage, location, preTokenizer) : gguf(storage, location, preTokenizer);
+    }
+
+    private static Checkpoint huggingFace(Storage storage, String folder, String preTokenizer) throws IOException {
+        if (!storage.exists(storage.resolve(folder, "config.json"))) {
+            Optional<FileStatus> gguf = storage.list(folder).stream()
+                    .filter(file -> file.fileName().endsWith(".gguf"))
+                    .findFirst();
+            throw new InvalidInputException("Cannot open model " + folder + ": no config.json in it"
+                    + gguf.map(file -> "; to read the GGUF file there, name it: " + file.file())
+                            .orElse(", so it is no Hugging Face folder"));
+        }
+        SafetensorsCheckpoint stored = SafetensorsCheckpoint.open(storage, folder);
+        HfConfig config = config(storage, storage.resolve(folder, "config.json"));
+        String generation = storage.resolve(folder, "generation_config.json");
+        Model mapped = CheckpointMapping.map(
+                config,
+                storage.exists(generation) ? Optional.of(config(storage, generation)) : Optional.empty(),
+                folderName(folder),
+                stored.tensors());
+        TokenizerMetadata tokenizer =
+                TokenizerMetadata.read(TokenizerFiles.read(storage, folder), vocabulary(mapped), preTokenizer);
+        Metadata metadata = mapped.metadata().copy().putAll(tokenizer.metadata());
+        List<FileStatus> files = new ArrayList<>();
+        for (String file : stored.files()) {
+            files.add(storage.status(file));
+        }
+        return new Checkpoint(
+                folder,
+                Kind.HUGGING_FACE,
+                new Model(mapped.architecture(), metadata, mapped.tensors()),
+                files,
+                tokenizer.preTokenizer(),
+                tokenizer.notes(),
+                1,
+                Map.of());
+    }
+
+    private static HfConfig config(Storage storage, String file) throws IOException {
+        try (RangeReader reader = storage.open(file)) {
+            if (reader.length() > HfConfig.MAX_BYTES) {
+                throw new InvalidInputException("Cannot read " + file + ": it has " + reader.length()
+                        + " bytes, more than the " + HfConfig.MAX_BYTES + " allowed");
+            }
+            byte[] json = new byte[(int) reader.length()];
+            reader.readFully(0, json, 0, json.length);
+            return HfConfig.parse(file, json);
+        }
+    }
+
+    /** The last part of a path or URI. */
+    private static String folderName(String folder) {
+        String trimmed = folder.replaceAll("/+$", "");
+        return trimmed.substring(trimmed.lastIndexOf('/') + 1);
+    }
+
+    /** Rows of the token embedding. */
+    private static int vocabulary(Model model) {
+        return model.tensors().stream()
+                .filter(tensor -> tensor.name().equals("token_embd.weight"))
+                .mapToInt(tensor -> Math.toIntExact(tensor.shape().dimension(0)))
+                .findFirst()
+                .orElseThrow(() -> new IllegalStateException("Cannot find token_embd.weight in a mapped model"));
+    }
+
+    private static Checkpoint gguf(Storage storage, String file, String preTokenizer) throws IOException {
+        GgufSource source = GgufSource.open(storage, file);
+        Metadata metadata = source.metadata();
+        String architecture = metadata.string("general.architecture")
+                .orElseThrow(() -> new InvalidInputException(
+                        "Cannot use " + file + ": its metadata has no text under general.architecture"));
+        if (preTokenizer != null) {
+            metadata.putString("tokenizer.ggml.pre", preTokenizer);
+        }
+        List<ModelTensor> tensors = new ArrayList<>();
+        Map<String, Integer> shardOf = new LinkedHashMap<>();
+        for (TensorLocation tensor : source.tensors()) {
+            tensors.add(new ModelTensor(
+                    tensor.name(), tensor.shape(), new ModelTensor.Stored(List.of(tensor), RowOrder.AS_STORED)));
+            if (source.shards().size() > 1) {
+                shardOf.put(tensor.name(), source.shardOf(tensor.name()));
+            }
+        }
+        if (tensors.isEmpty()) {
+            throw new InvalidInputException("Cannot use " + file + ": it holds no tensors");
+        }
+        List<FileStatus> files = new ArrayList<>();
+        for (GgufHeader shard : source.shards()) {
+            files.add(storage.status(shard.file()));
+        }
+        return new Checkpoint(
+                file,
+                Kind.GGUF,
+                new Model(architecture, metadata, tensors),
+                files,
+                Optional.empty(),
+                List.of(),
+                source.shards().size(),
+                shardOf);
+    }
+
+    /** Bytes of all tensors as they are stored. */
+    long tensorBytes() {
+        long sum = 0;
+        for (ModelTensor tensor : model.tensors()) {
+            if (tensor.source() instanceof ModelTensor.Stored stored) {
+                sum += stored.parts().stream().mapToLong(TensorLocation::length).sum();
+            }
+        }
+        return sum;
+    }
+
+    /** The model's tensors by name. */
+    Map<String, ModelTensor> tensorsByName() {
+        Map<String, ModelTensor> byName = new LinkedHashMap<>();
+        model.tensors().forEach(tensor -> byName.put(tensor.name(), tensor));
+        return byName;
+    }
+}

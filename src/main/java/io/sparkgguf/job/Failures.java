@@ -1,0 +1,40 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.tensor.InvalidInputException;
+import java.io.IOException;
+
+/** Finds what went wrong under Spark's wrapping, so that people read the reason and not the transport. */
+final class Failures {
+    private Failures() {}
+
+    /**
+     * The first refusal or I/O failure among the causes; Spark's own exception where there is neither.
+     *
+     * @return an exception to throw: {@link InvalidInputException} is thrown at once
+     */
+    static IOException unwrap(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof InvalidInputException refusal) {
+                throw refusal;
+            }
+            if (cause instanceof IOException io && !(cause instanceof java.io.UTFDataFormatException)) {
+                return io;
+            }
+            if (cause instanceof OutOfMemoryError) {
+                return new IOException(
+                        "Cannot finish the stage: an executor ran out of memory; lower --unit-memory or give it more",
+                        failure);
+            }
+        }
+        if (failure instanceof RuntimeException runtime) {
+            throw runtime;
+        }
+        return new IOException("Cannot finish the stage: " + firstLine(failure), failure);
+    }
+
+    private static String firstLine(Throwable failure) {
+        String text = String.valueOf(failure.getMessage());
+        int end = text.indexOf('\n');
+        return end < 0 ? text : text.substring(0, end);
+    }
+}

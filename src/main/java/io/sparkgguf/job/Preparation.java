@@ -1,0 +1,197 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.format.gguf.GgufLayout;
+import io.sparkgguf.format.imatrix.ImatrixEntry;
+import io.sparkgguf.model.ModelTensor;
+import io.sparkgguf.plan.OutputFile;
+import io.sparkgguf.plan.Plan;
+import io.sparkgguf.plan.PlannedTensor;
+import io.sparkgguf.plan.Planner;
+import io.sparkgguf.plan.WorkUnit;
+import io.sparkgguf.quant.mix.InputTensor;
+import io.sparkgguf.quant.mix.ModelFacts;
+import io.sparkgguf.quant.mix.TypeChoice;
+import io.sparkgguf.quant.mix.TypeChoices;
+import io.sparkgguf.quant.mix.TypeOptions;
+import io.sparkgguf.quant.mix.TypeSelector;
+import io.sparkgguf.report.PlanReport;
+import io.sparkgguf.report.Report;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.Storage.FileStatus;
+import io.sparkgguf.tensor.BlockType;
+import io.sparkgguf.tensor.InvalidInputException;
+import io.sparkgguf.tensor.Metadata;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** From settings to a plan: opens the source, chooses types, lays out the files. */
+final class Preparation {
+    /** The version of ggml's block formats, the same since 2023. */
+    private static final int QUANTIZATION_VERSION = 2;
+
+    private final Storage storage;
+    private final QuantizeSettings settings;
+    private final List<String> warnings = new ArrayList<>();
+
+    Preparation(Storage storage, QuantizeSettings settings) {
+        this.storage = storage;
+        this.settings = settings;
+    }
+
+    Prepared prepare() throws IOException {
+        settings.types().fileType().requireAvailable();
+        Checkpoint checkpoint = Checkpoint.open(storage, settings.model(), settings.preTokenizer());
+        warnings.addAll(checkpoint.notes());
+        Map<String, ModelTensor> tensors = checkpoint.tensorsByName();
+        ImportanceMatrix importance = importance(tensors.keySet());
+        Map<String, ImatrixEntry> entries = importance == null ? Map.of() : importance.entries();
+        Metadata metadata = checkpoint.model().metadata().copy();
+        settings.overrides().forEach(override -> override.applyTo(metadata));
+
+        TypeChoices choices =
+                TypeSelector.select(inputs(checkpoint), ModelFacts.from(metadata), options(importance, entries));
+        warnings.addAll(choices.warnings());
+        describeRun(metadata, importance);
+        Planner planner = new Planner(metadata, tensors, choices.choices());
+        Plan plan = planner.plan(
+                settings.output() != null ? settings.output() : "model.gguf",
+                layouts(planner, checkpoint),
+                entries::get,
+                settings.unitMemory());
+        requireOtherFiles(checkpoint, plan);
+        return new Prepared(
+                checkpoint, metadata, plan, importance, List.copyOf(warnings), planReport(checkpoint, plan));
+    }
+
+    private ImportanceMatrix importance(Set<String> tensors) throws IOException {
+        if (settings.imatrix() == null) {
+            return null;
+        }
+        ImportanceMatrix matrix =
+                ImportanceMatrix.open(storage, settings.imatrix(), settings.importanceFilter(), tensors);
+        warnings.addAll(matrix.warnings());
+        warnings.addAll(
+                settings.importanceFilter().warnings(matrix.file().entries().keySet()));
+        return matrix;
+    }
+
+    private TypeOptions options(ImportanceMatrix importance, Map<String, ImatrixEntry> entries) {
+        TypeOptions asked = settings.types();
+        return new TypeOptions(
+                asked.fileType(),
+                asked.pure(),
+                asked.leaveOutputTensor(),
+                asked.outputTensorType(),
+                asked.tokenEmbeddingType(),
+                asked.overrides(),
+                asked.noFallback(),
+                asked.allowRequantize(),
+                asked.keepOrder(),
+                importance == null ? null : entries::containsKey);
+    }
+
+    private static List<InputTensor> inputs(Checkpoint checkpoint) {
+        boolean converted = checkpoint.kind() == Checkpoint.Kind.HUGGING_FACE;
+        return checkpoint.model().tensors().stream()
+                .map(tensor -> new InputTensor(
+                        tensor.name(),
+                        tensor.shape(),
+                        tensor.encoding(),
+                        converted && tensor.keepsF32() ? BlockType.F32 : null))
+                .toList();
+    }
+
+    /** What the file says of how it was made. */
+    private void describeRun(Metadata metadata, ImportanceMatrix importance) {
+        settings.types()
+                .fileType()
+                .number()
+                .ifPresent(number -> metadata.putU32("general.quantization_version", QUANTIZATION_VERSION)
+                        .putU32("general.file_type", number));
+        if (importance != null) {
+            importance.file().describe(metadata, importance.entries().size());
+        }
+        metadata.putString("quantize.tool", Version.TOOL).putString("quantize.tool_version", Version.number());
+    }
+
+    private List<GgufLayout> layouts(Planner planner, Checkpoint checkpoint) {
+        if (settings.keepSplit()) {
+            if (checkpoint.shards() == 1) {
+                throw new InvalidInputException(
+                        "Cannot keep the split of " + checkpoint.location() + ": it is not a split GGUF file");
+            }
+            return planner.splitByShard(
+                    checkpoint.shards(), name -> checkpoint.shardOf().get(name));
+        }
+        return settings.splitMaxSize() > 0 ? planner.splitBySize(settings.splitMaxSize()) : planner.whole();
+    }
+
+    /** The output must not be a file that is read. */
+    private void requireOtherFiles(Checkpoint checkpoint, Plan plan) throws IOException {
+        for (OutputFile output : plan.files()) {
+            for (FileStatus source : checkpoint.files()) {
+                if (storage.isSameFile(output.file(), source.file())) {
+                    throw new InvalidInputException("Cannot write " + output.file() + ": the model is read from it");
+                }
+            }
+            if (settings.imatrix() != null && storage.isSameFile(output.file(), settings.imatrix())) {
+                throw new InvalidInputException("Cannot write " + output.file() + ": the imatrix is read from it");
+            }
+            if (settings.output() != null
+                    && storage.exists(output.file())
+                    && storage.status(output.file()).folder()) {
+                throw new InvalidInputException("Cannot write " + output.file() + ": it is a folder");
+            }
+        }
+    }
+
+    private PlanReport planReport(Checkpoint checkpoint, Plan plan) {
+        int[] units = new int[plan.tensors().size()];
+        for (WorkUnit unit : plan.units()) {
+            units[unit.tensor()]++;
+        }
+        return new PlanReport(
+                checkpoint.location(),
+                checkpoint.model().architecture(),
+                settings.types().fileType().name(),
+                plan.weights(),
+                checkpoint.tensorBytes(),
+                plan.fileBytes(),
+                plan.bitsPerWeight(),
+                plan.units().size(),
+                plan.peakUnitMemory(),
+                plan.coreSeconds(),
+                outputs(plan),
+                plan.tensors().stream()
+                        .map(tensor -> describe(tensor, plan, units[tensor.index()]))
+                        .toList(),
+                List.copyOf(warnings));
+    }
+
+    static List<Report.Output> outputs(Plan plan) {
+        return plan.files().stream()
+                .map(file -> new Report.Output(file.file(), file.length(), file.tensors()))
+                .toList();
+    }
+
+    private static PlanReport.Tensor describe(PlannedTensor tensor, Plan plan, int units) {
+        TypeChoice choice = tensor.choice();
+        return new PlanReport.Tensor(
+                tensor.name(),
+                Arrays.stream(choice.shape().toArray()).boxed().toList(),
+                choice.source().label(),
+                choice.type().label(),
+                choice.rule().name(),
+                choice.detail(),
+                choice.wanted() == choice.type() ? null : choice.wanted().label(),
+                plan.files().get(tensor.output()).file(),
+                tensor.offset(),
+                tensor.bytes(),
+                units,
+                tensor.importance() != null);
+    }
+}

@@ -1,0 +1,24 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.plan.Plan;
+import io.sparkgguf.report.PlanReport;
+import io.sparkgguf.tensor.Metadata;
+import java.util.List;
+
+/**
+ * A run before its first weight is read.
+ *
+ * @param checkpoint the source
+ * @param metadata all that the output will say
+ * @param plan all that will be done
+ * @param importance the importance matrix, or null
+ * @param warnings what will not be as asked
+ * @param planReport the same for machines
+ */
+public record Prepared(
+        Checkpoint checkpoint,
+        Metadata metadata,
+        Plan plan,
+        ImportanceMatrix importance,
+        List<String> warnings,
+        PlanReport planReport) {}

@@ -1,0 +1,191 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.assemble.ByteRange;
+import io.sparkgguf.assemble.Piece;
+import io.sparkgguf.assemble.RangeCopier;
+import io.sparkgguf.plan.OutputFile;
+import io.sparkgguf.plan.Plan;
+import io.sparkgguf.plan.PlannedTensor;
+import io.sparkgguf.plan.WorkUnit;
+import io.sparkgguf.report.Report;
+import io.sparkgguf.report.ReportFile;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.tensor.InvalidInputException;
+import io.sparkgguf.validate.Finding;
+import io.sparkgguf.validate.ModelCheck;
+import io.sparkgguf.validate.TensorEntry;
+import io.sparkgguf.validate.TensorRange;
+import io.sparkgguf.validate.TensorReader;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The main job: plan, quantize units, assemble, validate, publish.
+ *
+ * <p>Parts and unfinished files live in the work folder and under temporary names; the output gets its name when all of
+ * it is validated. A run that fails leaves nothing behind.
+ */
+public final class QuantizeJob {
+    private final Session session;
+    private final QuantizeSettings settings;
+    private final Progress progress;
+    private final Storage storage;
+    private final Map<String, Double> stages = new LinkedHashMap<>();
+    private volatile WorkFolder work;
+
+    public QuantizeJob(Session session, QuantizeSettings settings, Progress progress) {
+        this.session = session;
+        this.settings = settings;
+        this.progress = progress;
+        this.storage = session.storage();
+    }
+
+    /** Opens the source and plans; reads no weights and starts no Spark. */
+    public Prepared prepare() throws IOException {
+        return new Preparation(storage, settings).prepare();
+    }
+
+    /**
+     * Does it all.
+     *
+     * @return the report, which is written beside the output too
+     */
+    public Report run() throws IOException {
+        Prepared prepared = timed("plan", this::prepare);
+        Plan plan = prepared.plan();
+        progress.say("%s: %s %s, %d tensors, %,d weights; %d work units, %.2f bits per weight"
+                .formatted(
+                        Version.TOOL,
+                        prepared.checkpoint().model().architecture(),
+                        prepared.checkpoint().kind().label(),
+                        plan.tensors().size(),
+                        plan.weights(),
+                        plan.units().size(),
+                        plan.bitsPerWeight()));
+        work = WorkFolder.create(storage, settings.work(), plan.files(), progress);
+        try {
+            timed("start", session::context);
+            List<UnitResult> units = timed("quantize", () -> quantize(plan));
+            timed("assemble", () -> assemble(plan));
+            List<Long> digests = timed("validate", () -> validate(prepared, units));
+            Report report = new ReportBuilder(session, settings, prepared, units, digests, stages).build();
+            publish(plan, report);
+            return report;
+        } finally {
+            abandon();
+        }
+    }
+
+    /** Removes what the run keeps while it goes on; safe to call at any time, from any thread. */
+    public void abandon() {
+        WorkFolder folder = work;
+        if (folder != null) {
+            folder.remove();
+        }
+    }
+
+    private List<UnitResult> quantize(Plan plan) throws IOException {
+        UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
+        return Stage.run(
+                session.context(),
+                "quantize",
+                plan.units(),
+                WorkUnit::cost,
+                unit -> unit.sourceBytes() + unit.bytes(),
+                runner::run,
+                progress);
+    }
+
+    private Void assemble(Plan plan) throws IOException {
+        List<ByteRange> ranges = new ArrayList<>();
+        for (int file = 0; file < plan.files().size(); file++) {
+            OutputFile output = plan.files().get(file);
+            try (OutputStream header = storage.create(work.header(file))) {
+                header.write(output.header());
+            }
+            List<Piece> pieces = new ArrayList<>();
+            pieces.add(new Piece(work.header(file), 0, 0, output.header().length));
+            for (WorkUnit unit : plan.units()) {
+                if (unit.output() == file) {
+                    pieces.add(new Piece(work.part(unit.id()), 0, unit.offset(), unit.bytes()));
+                }
+            }
+            ranges.addAll(ByteRange.cut(file, output.length(), ByteRange.LENGTH, pieces));
+            storage.delete(work.unfinished(file));
+        }
+        RangeCopier copier = new RangeCopier(storage, work.unfinished());
+        Stage.run(
+                session.context(),
+                "assemble",
+                ranges,
+                range -> range.length(),
+                ByteRange::length,
+                copier::run,
+                progress);
+        return null;
+    }
+
+    private List<Long> validate(Prepared prepared, List<UnitResult> units) throws IOException {
+        Plan plan = prepared.plan();
+        for (int file = 0; file < plan.files().size(); file++) {
+            FileChecks.requireAsPlanned(storage, work.unfinished(file), plan, file);
+        }
+        List<Finding> findings = ModelCheck.check(
+                prepared.metadata(),
+                plan.tensors().stream()
+                        .map(tensor ->
+                                new TensorEntry(tensor.name(), tensor.source().shape(), tensor.type()))
+                        .toList());
+        for (Finding finding : findings) {
+            if (finding.isError()) {
+                throw new InvalidInputException(
+                        "Cannot publish " + settings.output() + ": llama.cpp would not load it: " + finding.message());
+            }
+        }
+        List<List<TensorRange.Slice>> slices = new ArrayList<>();
+        plan.tensors().forEach(tensor -> slices.add(new ArrayList<>()));
+        for (WorkUnit unit : plan.units()) {
+            slices.get(unit.tensor())
+                    .add(new TensorRange.Slice(
+                            unit.bytes(), units.get(unit.id()).digest()));
+        }
+        List<TensorRange> ranges = new ArrayList<>();
+        for (PlannedTensor tensor : plan.tensors()) {
+            ranges.add(new TensorRange(
+                    tensor.name(),
+                    tensor.type(),
+                    work.unfinished(tensor.output()),
+                    tensor.offset(),
+                    tensor.bytes(),
+                    slices.get(tensor.index())));
+        }
+        TensorReader reader = new TensorReader(storage);
+        return Stage.run(
+                session.context(), "validate", ranges, TensorRange::bytes, TensorRange::bytes, reader::run, progress);
+    }
+
+    private void publish(Plan plan, Report report) throws IOException {
+        try (OutputStream out = storage.create(settings.reportFile() + ".tmp")) {
+            out.write(ReportFile.json(report));
+        }
+        for (int file = 0; file < plan.files().size(); file++) {
+            storage.rename(work.unfinished(file), plan.files().get(file).file());
+        }
+        storage.rename(settings.reportFile() + ".tmp", settings.reportFile());
+    }
+
+    private interface Step<R> {
+        R run() throws IOException;
+    }
+
+    private <R> R timed(String stage, Step<R> step) throws IOException {
+        long start = System.nanoTime();
+        R result = step.run();
+        stages.put(stage, (System.nanoTime() - start) / 1e9);
+        return result;
+    }
+}

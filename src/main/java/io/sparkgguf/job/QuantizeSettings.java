@@ -1,0 +1,63 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.quant.mix.ImportanceFilter;
+import io.sparkgguf.quant.mix.MetadataOverride;
+import io.sparkgguf.quant.mix.TypeOptions;
+import io.sparkgguf.tensor.InvalidInputException;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a run of quantize is asked to do.
+ *
+ * @param model Hugging Face folder or GGUF file, path or URI
+ * @param output the GGUF file to write; null when it is only planned
+ * @param report where the report goes; null for {@code <output>.report.json}
+ * @param workFolder where parts are kept while the run goes on; null for {@code <output>.work}
+ * @param types which type tensors get; its importance is set by the run
+ * @param imatrix importance-matrix file, or null
+ * @param importanceFilter which of its entries count
+ * @param overrides metadata to set, in order
+ * @param preTokenizer id for {@code tokenizer.ggml.pre}, or null to find it
+ * @param keepSplit write the shards of a split source again
+ * @param splitMaxSize bytes of a shard at the most; 0 for one file
+ * @param unitMemory bytes that a work unit may read and write, and hold
+ * @param allowNonFinite take NaN and infinite weights as zero
+ * @param asked the options as the user gave them, for the report
+ */
+public record QuantizeSettings(
+        String model,
+        String output,
+        String report,
+        String workFolder,
+        TypeOptions types,
+        String imatrix,
+        ImportanceFilter importanceFilter,
+        List<MetadataOverride> overrides,
+        String preTokenizer,
+        boolean keepSplit,
+        long splitMaxSize,
+        long unitMemory,
+        boolean allowNonFinite,
+        Map<String, Object> asked) {
+    /** Fits executors of 1 GiB with several cores. */
+    public static final long DEFAULT_UNIT_MEMORY = 64L << 20;
+
+    public QuantizeSettings {
+        overrides = List.copyOf(overrides);
+        if (keepSplit && splitMaxSize > 0) {
+            throw new InvalidInputException("Cannot combine --keep-split with --split-max-size:"
+                    + " one keeps the shards of the source, the other cuts new ones");
+        }
+    }
+
+    /** The name of the report. */
+    public String reportFile() {
+        return report != null ? report : output + ".report.json";
+    }
+
+    /** The name of the work folder. */
+    public String work() {
+        return workFolder != null ? workFolder : output + ".work";
+    }
+}

@@ -1,0 +1,174 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.plan.SourceRange;
+import io.sparkgguf.plan.UnitCutter;
+import io.sparkgguf.plan.WorkUnit;
+import io.sparkgguf.quant.BlockFormat;
+import io.sparkgguf.quant.BlockFormats;
+import io.sparkgguf.storage.RangeReader;
+import io.sparkgguf.storage.Storage;
+import java.io.IOException;
+import java.util.Iterator;
+import java.util.List;
+
+/**
+ * Walks through the source of a work unit in slabs: rows that fit a core's cache, as stored and as float32 in output
+ * order. Holds one read and one slab at a time.
+ */
+final class SlabReader implements AutoCloseable {
+    private final WorkUnit unit;
+    private final SourceBytes bytes;
+    private final BlockFormat format;
+    private final int slabRows;
+    private final int readRows;
+    private final byte[] read;
+    private final float[] stored;
+    private final float[] ordered;
+    private int chunk; // first row of what was read last
+    private int chunkRows;
+    private int row; // first row of the slab, in the unit
+    private int rows;
+    private long readNanos;
+
+    /**
+     * @param decode whether {@link #weights} is wanted; false for bytes alone
+     */
+    SlabReader(Storage storage, WorkUnit unit, boolean decode) {
+        this.unit = unit;
+        bytes = new SourceBytes(storage, unit.ranges());
+        format = BlockFormats.of(unit.source());
+        int group = unit.order().group();
+        slabRows = UnitCutter.slabRows(unit.columns(), group, unit.rows());
+        readRows = UnitCutter.readRows(
+                unit.columns(), group, unit.rows(), unit.source().bitsPerElement() / 8);
+        read = unit.computed() == null ? new byte[bytes(readRows)] : new byte[0];
+        stored = decode ? new float[maxWeights()] : null;
+        ordered = decode && !unit.order().isAsStored() ? new float[maxWeights()] : stored;
+    }
+
+    /** The most weights that a slab has. */
+    int maxWeights() {
+        return slabRows * unit.columns();
+    }
+
+    /** Goes to the next slab; false when there is none. */
+    boolean next() throws IOException {
+        row += rows;
+        if (row == unit.rows()) {
+            return false;
+        }
+        if (row == chunk + chunkRows) {
+            chunk = row;
+            chunkRows = Math.min(readRows, unit.rows() - row);
+            if (unit.computed() == null) {
+                long start = System.nanoTime();
+                bytes.read(read, bytes(chunkRows));
+                readNanos += System.nanoTime() - start;
+            }
+        }
+        rows = Math.min(slabRows, chunk + chunkRows - row);
+        return true;
+    }
+
+    /** First row of the slab, counted in the unit. */
+    int row() {
+        return row;
+    }
+
+    /** Rows of the slab. */
+    int rows() {
+        return rows;
+    }
+
+    /** Weights of the slab. */
+    int weightCount() {
+        return rows * unit.columns();
+    }
+
+    /** The stored bytes; those of the slab start at {@link #rawAt}. */
+    byte[] raw() {
+        return read;
+    }
+
+    int rawAt() {
+        return bytes(row - chunk);
+    }
+
+    /** The slab's weights in float32, rows in output order, from index 0; valid until the next slab. */
+    float[] weights() {
+        int columns = unit.columns();
+        if (unit.computed() != null) {
+            System.arraycopy(unit.computed(), row * columns, stored, 0, rows * columns);
+            return stored;
+        }
+        format.decode(read, rawAt(), rows * columns, stored, 0);
+        if (!unit.order().isAsStored()) {
+            for (int r = 0; r < rows; r++) { // the slab starts at a group of rows, as the unit does
+                int from = Math.toIntExact(unit.order().sourceRow(r));
+                System.arraycopy(stored, from * columns, ordered, r * columns, columns);
+            }
+        }
+        return ordered;
+    }
+
+    /** Time spent reading. */
+    long readNanos() {
+        return readNanos;
+    }
+
+    @Override
+    public void close() throws IOException {
+        bytes.close();
+    }
+
+    /** Bytes of so many source rows. */
+    private int bytes(int rows) {
+        return Math.toIntExact(unit.source().bytes((long) rows * unit.columns()));
+    }
+
+    /** The unit's ranges read one after another as if they were one file. */
+    private static final class SourceBytes implements AutoCloseable {
+        private final Storage storage;
+        private final Iterator<SourceRange> ranges;
+        private RangeReader reader;
+        private SourceRange range;
+        private long done;
+
+        SourceBytes(Storage storage, List<SourceRange> ranges) {
+            this.storage = storage;
+            this.ranges = ranges.iterator();
+        }
+
+        /** Fills {@code into[0 .. count)} with the next bytes. */
+        void read(byte[] into, int count) throws IOException {
+            int at = 0;
+            while (at < count) {
+                if (range == null || done == range.length()) {
+                    next();
+                }
+                int part = (int) Math.min(count - at, range.length() - done);
+                reader.readFully(range.offset() + done, into, at, part);
+                done += part;
+                at += part;
+            }
+        }
+
+        private void next() throws IOException {
+            SourceRange following = ranges.next();
+            if (range == null || !range.file().equals(following.file())) {
+                close();
+                reader = storage.open(following.file());
+            }
+            range = following;
+            done = 0;
+        }
+
+        @Override
+        public void close() throws IOException {
+            if (reader != null) {
+                reader.close();
+                reader = null;
+            }
+        }
+    }
+}

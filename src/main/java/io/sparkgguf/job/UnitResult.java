@@ -1,0 +1,19 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.quant.ErrorStats;
+import java.io.Serializable;
+
+/**
+ * What a task tells of a work unit that it finished.
+ *
+ * @param unit the unit's id
+ * @param digest xxHash64 of the result's bytes
+ * @param error the result, decoded, against the source
+ * @param nonFinite weights that were NaN or infinite and were taken as zero
+ * @param readNanos time spent reading
+ * @param encodeNanos time spent encoding, all kernels included
+ * @param writeNanos time spent writing
+ */
+record UnitResult(
+        int unit, long digest, ErrorStats error, long nonFinite, long readNanos, long encodeNanos, long writeNanos)
+        implements Serializable {}

@@ -1,0 +1,45 @@
+package io.sparkgguf.plan;
+
+import io.sparkgguf.model.ModelTensor;
+import io.sparkgguf.quant.mix.TypeChoice;
+import io.sparkgguf.tensor.BlockType;
+
+/**
+ * One tensor of the output, laid out.
+ *
+ * @param index place in the plan, over all output files
+ * @param source where its values come from
+ * @param choice the type it gets, and why
+ * @param output index of the output file that holds it
+ * @param offset first byte in that file
+ * @param bytes length without padding
+ * @param importance null when it is encoded without
+ */
+public record PlannedTensor(
+        int index,
+        ModelTensor source,
+        TypeChoice choice,
+        int output,
+        long offset,
+        long bytes,
+        ImportanceSource importance) {
+
+    public String name() {
+        return source.name();
+    }
+
+    public BlockType type() {
+        return choice.type();
+    }
+
+    public long elements() {
+        return source.shape().elements();
+    }
+
+    /** Whether the source's bytes go into the file as they are. */
+    public boolean isCopied() {
+        return source.source() instanceof ModelTensor.Stored stored
+                && stored.order().isAsStored()
+                && source.encoding().label().equals(type().label());
+    }
+}

@@ -1,0 +1,116 @@
+package io.sparkgguf.report;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a run did, for machines: everything that a person would have to ask afterwards. Written as JSON beside the
+ * output. Times and versions live here only; the GGUF file itself depends on nothing but source and options.
+ *
+ * @param tool this program and its version
+ * @param created when the run ended, ISO 8601
+ * @param source what was read
+ * @param outputs the files that were written
+ * @param options what was asked, as the user would write it
+ * @param tokenizer how {@code tokenizer.ggml.pre} was found, or null for a source that already has it
+ * @param importance the importance matrix, or null
+ * @param totals sums over all tensors
+ * @param types what each type holds
+ * @param tensors in the order of the file
+ * @param warnings all that was not as asked: substituted types, weights taken as zero, unused importance
+ * @param stages seconds of wall time by stage
+ * @param environment where it ran
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record Report(
+        Map<String, String> tool,
+        String created,
+        Source source,
+        List<Output> outputs,
+        Map<String, Object> options,
+        Map<String, String> tokenizer,
+        Importance importance,
+        Totals totals,
+        List<TypeTotal> types,
+        List<Tensor> tensors,
+        List<String> warnings,
+        Map<String, Double> stages,
+        Map<String, Object> environment) {
+
+    /** @param kind {@code huggingface} or {@code gguf} */
+    public record Source(String location, String kind, String architecture, List<SourceFile> files) {}
+
+    /** @param modified milliseconds since 1970 */
+    public record SourceFile(String file, long bytes, long modified) {}
+
+    /** @param tensors how many it holds */
+    public record Output(String file, long bytes, int tensors) {}
+
+    /**
+     * @param chunks calibration chunks that it was computed from, or null when it does not say
+     * @param used tensors encoded with it
+     * @param unmatched entries that fit no tensor of this model
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Importance(
+            String file,
+            String format,
+            List<String> datasets,
+            int entries,
+            Long chunks,
+            int used,
+            List<String> unmatched) {}
+
+    /**
+     * @param bitsPerWeight stored bits of all tensors over all weights
+     * @param relativeError root of the summed squared error over the summed squares, all tensors
+     * @param substituted tensors whose wanted type did not fit
+     * @param nonFinite weights taken as zero
+     * @param cpuSeconds of reading, encoding and writing, over all tasks
+     */
+    public record Totals(
+            long weights,
+            long sourceBytes,
+            long bytes,
+            double bitsPerWeight,
+            double relativeError,
+            int substituted,
+            long nonFinite,
+            Map<String, Double> cpuSeconds) {}
+
+    public record TypeTotal(String type, int tensors, long weights, long bytes) {}
+
+    /**
+     * @param shape outermost first
+     * @param source how it was stored
+     * @param type how it is stored now
+     * @param rule why it has this type
+     * @param reason the same, in words
+     * @param wanted the type that the rules chose, where another was substituted, else null
+     * @param relativeError root mean square of the error over that of the weights, or null where it cannot be decoded
+     * @param maxError largest absolute error
+     * @param cosine of the angle between source and result
+     * @param importance whether it was encoded with the importance matrix
+     * @param xxh64 of its bytes in the file
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Tensor(
+            String name,
+            List<Long> shape,
+            String source,
+            String type,
+            String rule,
+            String reason,
+            String wanted,
+            String file,
+            long offset,
+            long bytes,
+            double bitsPerWeight,
+            Double relativeError,
+            Double maxError,
+            Double cosine,
+            boolean importance,
+            long nonFinite,
+            String xxh64) {}
+}
