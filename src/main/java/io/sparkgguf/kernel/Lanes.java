@@ -41,4 +41,19 @@ public final class Lanes {
             }
         }
     }
+
+    /**
+     * Copies {@code count} blocks of a row that repeats, as an importance row does for all rows of a matrix, into a tile.
+     *
+     * @param block number of the first block, counted over rows
+     * @param blocksPerRow after so many blocks the row starts again
+     */
+    static void gatherCyclic(float[] row, int at, int block, int blocksPerRow, int count, int elements, float[] tile) {
+        for (int b = 0; b < count; b++) {
+            int from = at + (block + b) % blocksPerRow * elements;
+            for (int i = 0; i < elements; i++) {
+                tile[i * WIDTH + b] = row[from + i];
+            }
+        }
+    }
 }
