@@ -39,7 +39,7 @@ class ArchitectureTest {
             Map.entry("plan", Set.of("model", "quant", "format.gguf", "format.imatrix")),
             Map.entry("assemble", Set.of("storage")),
             Map.entry("validate", Set.of("model", "quant", "format.gguf", "storage")),
-            Map.entry("report", Set.of()),
+            Map.entry("report", Set.of("tensor")),
             Map.entry("job", Set.of("calibrate", "plan", "assemble", "validate", "report", "format.safetensors")),
             Map.entry("cli", Set.of("job")));
 

@@ -70,7 +70,11 @@ public final class UnitCutter {
                 / 8;
         long rows = Math.max(1, (long) (unitMemory / Math.max(rowBytes, 1e-9)));
         rows = Math.min(rows, Integer.MAX_VALUE / 8 / Math.max(grid.columns, 1));
-        return Math.max(group, rows / group * group);
+        rows = Math.max(group, rows / group * group);
+        while (rows > group && memory(tensor, grid, rows) > unitMemory) {
+            rows = Math.max(group, rows / 2 / group * group);
+        }
+        return rows;
     }
 
     private WorkUnit unit(PlannedTensor tensor, Grid grid, int id, long firstRow, int rows) {
@@ -80,7 +84,8 @@ public final class UnitCutter {
         float[] computed = null;
         List<SourceRange> ranges = List.of();
         if (tensor.source().source() instanceof ModelTensor.Computed values) {
-            computed = Arrays.copyOfRange(values.values(), (int) firstRow, (int) firstRow + rows);
+            computed = Arrays.copyOfRange(
+                    values.values(), (int) (firstRow * grid.columns), (int) (firstRow * grid.columns + elements));
         } else {
             ranges = ranges(
                     ((ModelTensor.Stored) tensor.source().source()).parts(),

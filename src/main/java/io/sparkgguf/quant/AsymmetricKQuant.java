@@ -154,6 +154,7 @@ abstract sealed class AsymmetricKQuant implements BlockFormat permits Q2K, Q4K, 
 
     @Override
     public final int firstNonFinite(byte[] blocks, int blocksAt, int count) {
+        Objects.checkFromIndexSize(blocksAt, Math.multiplyExact(count, type.blockBytes()), blocks.length);
         for (int b = 0; b < count; b++) {
             int at = blocksAt + b * type.blockBytes() + scaleAt;
             if (!Binary16.isFinite((short) SHORTS.get(blocks, at))

@@ -4,6 +4,7 @@ import io.sparkgguf.kernel.AffineRounding;
 import io.sparkgguf.kernel.Finite;
 import io.sparkgguf.kernel.Fp4Rounding;
 import io.sparkgguf.kernel.Halves;
+import io.sparkgguf.kernel.LegacyImportanceEncoder;
 import io.sparkgguf.kernel.Q8Rounding;
 import io.sparkgguf.kernel.Scalars;
 import io.sparkgguf.kernel.SignRounding;
@@ -51,22 +52,24 @@ public final class BlockFormats {
                 halves(type, 0)
                         .encodedBy((x, at, n, to, toAt) -> SymmetricRounding.encode(x, at, n, 4, to, toAt))
                         .decodedBy((from, at, n, x, xAt) -> SymmetricRounding.decode(from, at, n, 4, x, xAt))
-                        .weightedBy(missing(type));
+                        .weightedBy((x, at, rows, columns, w, wAt, to, toAt) ->
+                                LegacyImportanceEncoder.vector(4, x, at, rows, columns, w, wAt, to, toAt));
             case Q5_0 ->
                 halves(type, 0)
                         .encodedBy((x, at, n, to, toAt) -> SymmetricRounding.encode(x, at, n, 5, to, toAt))
                         .decodedBy((from, at, n, x, xAt) -> SymmetricRounding.decode(from, at, n, 5, x, xAt))
-                        .weightedBy(missing(type));
+                        .weightedBy((x, at, rows, columns, w, wAt, to, toAt) ->
+                                LegacyImportanceEncoder.vector(5, x, at, rows, columns, w, wAt, to, toAt));
             case Q4_1 ->
                 halves(type, 0, 2)
                         .encodedBy((x, at, n, to, toAt) -> AffineRounding.encode(x, at, n, 4, to, toAt))
                         .decodedBy((from, at, n, x, xAt) -> AffineRounding.decode(from, at, n, 4, x, xAt))
-                        .weightedBy(missing(type));
+                        .weightedBy(new WeightedAffine(4));
             case Q5_1 ->
                 halves(type, 0, 2)
                         .encodedBy((x, at, n, to, toAt) -> AffineRounding.encode(x, at, n, 5, to, toAt))
                         .decodedBy((from, at, n, x, xAt) -> AffineRounding.decode(from, at, n, 5, x, xAt))
-                        .weightedBy(missing(type));
+                        .weightedBy(new WeightedAffine(5));
             case Q8_0 -> halves(type, 0).encodedBy(Q8Rounding::encode).decodedBy(Q8Rounding::decode);
             case TQ1_0 -> halves(type, 52).encodedBy(TernaryRounding::encodeTq1).decodedBy(TernaryRounding::decodeTq1);
             case TQ2_0 -> halves(type, 64).encodedBy(TernaryRounding::encodeTq2).decodedBy(TernaryRounding::decodeTq2);
@@ -81,11 +84,13 @@ public final class BlockFormats {
                         .encodedBy(Fp4Rounding::encodeNv)
                         .decodedBy(Fp4Rounding::decodeNv);
 
-            case Q2_K -> halves(type, 80, 82);
-            case Q3_K -> halves(type, 108);
-            case Q4_K, Q5_K -> halves(type, 0, 2);
-            case Q6_K -> halves(type, 208);
-            case IQ4_NL, IQ4_XS -> halves(type, 0);
+            case Q2_K -> new Q2K();
+            case Q3_K -> new Q3K();
+            case Q4_K -> new Q4K();
+            case Q5_K -> new Q5K();
+            case Q6_K -> new Q6K();
+            case IQ4_NL -> new IQ4NL();
+            case IQ4_XS -> new IQ4XS();
 
             case Q8_1 -> halves(type, 0, 2);
             case Q8_K -> KernelFormat.recognised(type, Scan.float32(type));
@@ -144,12 +149,5 @@ public final class BlockFormats {
 
     private static KernelFormat halves(Encoding encoding, int... scales) {
         return KernelFormat.recognised(encoding, Scan.halves(encoding, scales));
-    }
-
-    private static KernelFormat.WeightedEncoder missing(BlockType type) {
-        return (weights, weightsAt, rows, columns, importance, importanceAt, blocks, blocksAt) -> {
-            throw new UnsupportedOperationException(
-                    "Cannot encode " + type + " with importance: it has no encoder for that");
-        };
     }
 }

@@ -96,6 +96,7 @@ abstract sealed class SearchedFormat implements BlockFormat permits Q3K, Q6K, IQ
 
     @Override
     public final int firstNonFinite(byte[] blocks, int blocksAt, int count) {
+        Objects.checkFromIndexSize(blocksAt, Math.multiplyExact(count, type.blockBytes()), blocks.length);
         for (int b = 0; b < count; b++) {
             int at = blocksAt + b * type.blockBytes() + scaleAt;
             if (!Binary16.isFinite((short) (blocks[at] & 0xff | blocks[at + 1] << 8))) {

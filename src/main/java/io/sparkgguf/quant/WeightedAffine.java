@@ -51,8 +51,8 @@ final class WeightedAffine implements KernelFormat.WeightedEncoder {
     }
 
     private void pack(float scale, float minimum, byte[] levels, byte[] blocks, int at) {
-        SHORTS.set(blocks, at, Halves.toF16(scale));
-        SHORTS.set(blocks, at + 2, Halves.toF16(minimum));
+        SHORTS.set(blocks, at, (short) Halves.toF16(scale));
+        SHORTS.set(blocks, at + 2, (short) Halves.toF16(minimum));
         int nibblesAt = at + 4;
         if (fifthBit) {
             int high = 0;

@@ -22,7 +22,9 @@ public interface Storage extends Serializable {
     boolean exists(String file) throws IOException;
 
     /** Whether both names mean the same file, whether it exists or not. */
-    boolean isSameFile(String a, String b) throws IOException;
+    default boolean isSameFile(String a, String b) throws IOException {
+        return a.equals(b);
+    }
 
     /** The entries of a folder, in order of name, not recursively. */
     List<FileStatus> list(String folder) throws IOException;

@@ -3,13 +3,10 @@ package io.sparkgguf.quant;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.sparkgguf.tensor.BlockType;
 import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.List;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -18,10 +15,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Every byte of every encoder against the vectors that ggml's compiled quantizers produced. */
 class GoldenTest {
     private static final List<String> VARIANTS = List.of("plain", "imatrix", "imatrix_with_zeros");
-
-    /** Types that still refuse an importance; the test of their refusal says when they leave this set. */
-    private static final Set<BlockType> WITHOUT_WEIGHTED_ENCODER =
-            EnumSet.of(BlockType.Q4_0, BlockType.Q4_1, BlockType.Q5_0, BlockType.Q5_1);
 
     static List<BlockType> encodedTypes() {
         return Arrays.stream(BlockType.values())
@@ -44,10 +37,6 @@ class GoldenTest {
             assertNotNull(expected, () -> golden.name() + " has no " + type + "." + variant);
             float[] importance = variant.equals("plain") ? null : golden.floats(variant);
             byte[] blocks = new byte[expected.length];
-            if (importance != null && WITHOUT_WEIGHTED_ENCODER.contains(type)) {
-                assertThrows(UnsupportedOperationException.class, () -> encode(type, golden, importance, blocks, 0, 4));
-                continue;
-            }
             encode(type, golden, importance, blocks, 0, golden.rows());
             assertArrayEquals(expected, blocks, () -> golden.name() + " " + type + "." + variant);
 
@@ -74,7 +63,7 @@ class GoldenTest {
             assertArrayEquals(expected, rows, () -> golden.name() + " " + type + "." + variant + ", row by row");
             compared++;
         }
-        assertEquals(WITHOUT_WEIGHTED_ENCODER.contains(type) ? 1 : VARIANTS.size(), compared);
+        assertEquals(VARIANTS.size(), compared);
     }
 
     private static void encode(
