@@ -36,7 +36,7 @@ record GoldenVectors(String name, int rows, int columns, Map<String, byte[]> ten
                     ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).getLong());
             JsonNode root = new ObjectMapper().readTree(file, 8, header);
             Map<String, byte[]> tensors = new LinkedHashMap<>();
-            root.fields().forEachRemaining(entry -> {
+            root.properties().iterator().forEachRemaining(entry -> {
                 JsonNode range = entry.getValue().path("data_offsets");
                 if (range.isArray()) {
                     int from = 8 + header + range.get(0).intValue();
