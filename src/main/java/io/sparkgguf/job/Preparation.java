@@ -8,8 +8,10 @@ import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.Planner;
 import io.sparkgguf.plan.WorkUnit;
+import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.quant.mix.InputTensor;
 import io.sparkgguf.quant.mix.ModelFacts;
+import io.sparkgguf.quant.mix.TensorOrder;
 import io.sparkgguf.quant.mix.TypeChoice;
 import io.sparkgguf.quant.mix.TypeChoices;
 import io.sparkgguf.quant.mix.TypeOptions;
@@ -63,6 +65,7 @@ final class Preparation {
                 entries::get,
                 settings.unitMemory());
         requireOtherFiles(checkpoint, plan);
+        warnOfMissingImportance(importance, plan);
         return new Prepared(
                 checkpoint, metadata, plan, importance, List.copyOf(warnings), planReport(checkpoint, plan));
     }
@@ -130,8 +133,29 @@ final class Preparation {
         return settings.splitMaxSize() > 0 ? planner.splitBySize(settings.splitMaxSize()) : planner.whole();
     }
 
+    /** Tensors that the matrix says nothing of; llama-imatrix never covers embeddings and, by default, the output. */
+    private void warnOfMissingImportance(ImportanceMatrix importance, Plan plan) {
+        if (importance == null) {
+            return;
+        }
+        List<String> without = plan.tensors().stream()
+                .filter(tensor -> tensor.importance() == null && !tensor.isCopied())
+                .filter(tensor -> BlockFormats.of(tensor.type()).usesImportance())
+                .map(PlannedTensor::name)
+                .filter(name -> TensorOrder.layer(name).isPresent())
+                .filter(settings.importanceFilter()::keeps)
+                .toList();
+        if (!without.isEmpty()) {
+            warnings.add("the imatrix has no values for %d tensors, which are rounded without: %s%s"
+                    .formatted(without.size(), without.get(0), without.size() > 1 ? " and others" : ""));
+        }
+    }
+
     /** The output must not be a file that is read. */
     private void requireOtherFiles(Checkpoint checkpoint, Plan plan) throws IOException {
+        if (settings.output() == null) {
+            return;
+        }
         for (OutputFile output : plan.files()) {
             for (FileStatus source : checkpoint.files()) {
                 if (storage.isSameFile(output.file(), source.file())) {
@@ -141,9 +165,7 @@ final class Preparation {
             if (settings.imatrix() != null && storage.isSameFile(output.file(), settings.imatrix())) {
                 throw new InvalidInputException("Cannot write " + output.file() + ": the imatrix is read from it");
             }
-            if (settings.output() != null
-                    && storage.exists(output.file())
-                    && storage.status(output.file()).folder()) {
+            if (storage.exists(output.file()) && storage.status(output.file()).folder()) {
                 throw new InvalidInputException("Cannot write " + output.file() + ": it is a folder");
             }
         }
