@@ -30,42 +30,60 @@ public final class AffineRounding {
             encodeScalar(x, at, blocks, bits, to, toAt);
             return;
         }
-        int levels = (1 << bits) - 1;
-        int quants = quants(bits);
+        ScaleTile tile = new ScaleTile();
+        ScaleTile mins = new ScaleTile();
+        for (int b = 0; b < blocks; b += ScaleTile.BLOCKS) {
+            int count = Math.min(ScaleTile.BLOCKS, blocks - b);
+            findScales(x, at + b * ELEMENTS, count, (1 << bits) - 1, tile.scales, mins.scales);
+            tile.invert(count);
+            tile.round(count);
+            mins.round(count);
+            putBlocks(x, at + b * ELEMENTS, count, bits, tile, mins, to, toAt + b * (quants(bits) + HALF));
+        }
+    }
+
+    private static void findScales(float[] x, int at, int blocks, int levels, float[] scales, float[] mins) {
         for (int b = 0; b < blocks; b++) {
             int from = at + b * ELEMENTS;
-            int block = toAt + b * (quants + HALF);
-            IntVector lowest = ordered(x, from);
-            IntVector highest = lowest;
-            for (int i = WIDTH; i < ELEMENTS; i += WIDTH) {
-                IntVector next = ordered(x, from + i);
+            IntVector lowest = IntVector.broadcast(INTS, Integer.MAX_VALUE);
+            IntVector highest = IntVector.broadcast(INTS, Integer.MIN_VALUE);
+            for (int i = from; i < from + ELEMENTS; i += WIDTH) {
+                // Integers in the order of the floats, -0 before +0.
+                IntVector next = Rounding.bits(x, i);
+                next = next.lanewise(
+                        VectorOperators.XOR, ByteLanes.negative(next).and(0x7fffffff));
                 lowest = lowest.min(next);
                 highest = highest.max(next);
             }
             float min = ordered(lowest.reduceLanes(VectorOperators.MIN));
             float max = ordered(highest.reduceLanes(VectorOperators.MAX));
-            float d = (max - min) / levels;
-            float inverse = Rounding.reciprocal(d);
-            if (inverse > Float.MAX_VALUE || d > Float.MAX_VALUE) {
+            mins[b] = min == 0f ? firstZero(x, from) : min;
+            scales[b] = (max - min) / levels;
+        }
+    }
+
+    private static void putBlocks(
+            float[] x, int at, int blocks, int bits, ScaleTile tile, ScaleTile mins, byte[] to, int toAt) {
+        int levels = (1 << bits) - 1;
+        int quants = quants(bits);
+        byte[] levelBytes = new byte[Nibbles.LEVELS];
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * ELEMENTS;
+            int block = toAt + b * (quants + HALF);
+            float min = mins.scales[b];
+            float inverse = tile.inverses[b];
+            if (ScaleTile.isLeftOut(inverse)) {
                 encodeScalar(x, from, 1, bits, to, block);
                 continue;
             }
-            if (min == 0f) {
-                min = firstZero(x, from);
+            tile.put(b, to, block);
+            mins.put(b, to, block + 2);
+            for (int i = 0; i < ELEMENTS; i += WIDTH) {
+                ByteLanes.storeBytes(level(Rounding.load(x, from + i), min, inverse, levels), levelBytes, i);
             }
-            ByteLanes.putShort(to, block, Halves.toF16(d));
-            ByteLanes.putShort(to, block + 2, Halves.toF16(min));
-            IntVector fifth = IntVector.zero(INTS);
-            for (int j = 0; j < HALF; j += WIDTH) {
-                IntVector low = level(Rounding.load(x, from + j), min, inverse, levels);
-                IntVector high = level(Rounding.load(x, from + HALF + j), min, inverse, levels);
-                ByteLanes.storeBytes(Nibbles.join(low, high), to, block + quants + j);
-                if (bits == 5) {
-                    fifth = fifth.or(Nibbles.fifthBits(low, high, j));
-                }
-            }
+            Nibbles.put(levelBytes, to, block + quants);
             if (bits == 5) {
-                ByteLanes.putInt(to, block + FIFTH_BITS, fifth.reduceLanes(VectorOperators.OR));
+                ByteLanes.putInt(to, block + FIFTH_BITS, Nibbles.fifthBits(levelBytes));
             }
         }
     }
@@ -85,8 +103,8 @@ public final class AffineRounding {
             }
             float d = (max - min) / levels;
             float inverse = Rounding.reciprocal(d);
-            ByteLanes.putShort(to, block, Halves.toF16(d));
-            ByteLanes.putShort(to, block + 2, Halves.toF16(min));
+            Rounding.putScale(to, block, d);
+            Rounding.putScale(to, block + 2, min);
             int fifth = 0;
             for (int j = 0; j < HALF; j++) {
                 int low = level(x[from + j], min, inverse, levels);
@@ -108,8 +126,8 @@ public final class AffineRounding {
         int quants = quants(bits);
         for (int b = 0; b < blocks; b++) {
             int block = at + b * (quants + HALF);
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
-            float m = Halves.fromF16(ByteLanes.getShort(from, block + 2));
+            float d = Rounding.getScale(from, block);
+            float m = Rounding.getScale(from, block + 2);
             int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
             for (int j = 0; j < HALF; j += WIDTH) {
                 IntVector bytes = ByteLanes.loadUnsigned(from, block + quants + j);
@@ -130,8 +148,8 @@ public final class AffineRounding {
         int quants = quants(bits);
         for (int b = 0; b < blocks; b++) {
             int block = at + b * (quants + HALF);
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
-            float m = Halves.fromF16(ByteLanes.getShort(from, block + 2));
+            float d = Rounding.getScale(from, block);
+            float m = Rounding.getScale(from, block + 2);
             int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
             for (int j = 0; j < HALF; j++) {
                 int pair = from[block + quants + j];
@@ -158,12 +176,6 @@ public final class AffineRounding {
             i++;
         }
         return x[i];
-    }
-
-    /** Integers in the order of the floats, -0 before +0. */
-    private static IntVector ordered(float[] x, int at) {
-        IntVector bits = Rounding.bits(x, at);
-        return bits.lanewise(VectorOperators.XOR, ByteLanes.negative(bits).and(0x7fffffff));
     }
 
     /** The float of such an integer. */

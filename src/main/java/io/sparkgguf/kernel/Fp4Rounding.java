@@ -60,7 +60,12 @@ public final class Fp4Rounding {
         for (int b = 0; b < blocks; b++) {
             int from = at + b * MX_ELEMENTS;
             int block = toAt + b * MX_BYTES;
-            int e = mxScale(Rounding.largest(x, from, MX_ELEMENTS));
+            float largest = Rounding.largest(x, from, MX_ELEMENTS);
+            if (!(largest <= Float.MAX_VALUE)) {
+                encodeMxScalar(x, from, 1, to, block);
+                continue;
+            }
+            int e = mxScale(largest);
             to[block] = (byte) e;
             setThresholds(mxStep(e), thresholds);
             for (int j = 0; j < MX_HALF; j += WIDTH) {
@@ -93,7 +98,7 @@ public final class Fp4Rounding {
         byte[] codes = new byte[NV_PART];
         for (int b = 0; b < blocks; b++) {
             int block = toAt + b * NV_BYTES;
-            if (Rounding.largest(x, at + b * NV_ELEMENTS, NV_ELEMENTS) >= NV_INEXACT) {
+            if (!(Rounding.largest(x, at + b * NV_ELEMENTS, NV_ELEMENTS) < NV_INEXACT)) {
                 encodeNvScalar(x, at + b * NV_ELEMENTS, 1, to, block);
                 continue;
             }

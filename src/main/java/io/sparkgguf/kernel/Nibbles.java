@@ -11,26 +11,48 @@ import jdk.incubator.vector.VectorOperators;
  * the fifth bit of element i is bit i of a little-endian int.
  */
 final class Nibbles {
-    private Nibbles() {}
+    /** Levels of a block, and bytes of their nibbles. */
+    static final int LEVELS = 32;
 
-    /** The byte of two levels, in the low byte of each lane. */
-    static IntVector join(IntVector low, IntVector high) {
-        return low.and(15).or(high.lanewise(VectorOperators.LSHL, 4));
-    }
+    static final int BYTES = 16;
+
+    private static final long LOW = 0x0f0f0f0f0f0f0f0fL;
+    private static final long ONES = 0x0101010101010101L;
+    /** Times this, the lowest bits of eight bytes meet in the uppermost byte, the first as the lowest. */
+    private static final long MEET = 0x0102040810204080L;
+
+    private Nibbles() {}
 
     /** The byte of two levels. */
     static byte join(int low, int high) {
         return (byte) (low & 15 | high << 4);
     }
 
-    /** The fifth bits of elements {@code j} + lane and {@code j} + 16 + lane, each where it belongs in the int. */
-    static IntVector fifthBits(IntVector low, IntVector high, int j) {
-        IntVector pair =
-                low.and(16).lanewise(VectorOperators.LSHR, 4).or(high.and(16).lanewise(VectorOperators.LSHL, 12));
-        return pair.lanewise(VectorOperators.LSHL, LANE.add(j));
+    /** The bytes of two levels, in the low byte of each lane. */
+    static IntVector join(IntVector low, IntVector high) {
+        return low.and(15).or(high.lanewise(VectorOperators.LSHL, 4));
     }
 
-    /** The fifth bits of elements {@code j} and {@code j} + 16. */
+    /** Writes the nibbles of 32 levels, a byte each. */
+    static void put(byte[] levels, byte[] to, int at) {
+        for (int j = 0; j < BYTES; j += 8) {
+            long low = ByteLanes.getLong(levels, j) & LOW;
+            long high = ByteLanes.getLong(levels, j + BYTES) & LOW;
+            ByteLanes.putLong(to, at + j, low | high << 4);
+        }
+    }
+
+    /** The fifth bits of 32 levels, a byte each. */
+    static int fifthBits(byte[] levels) {
+        int bits = 0;
+        for (int i = 0; i < LEVELS; i += 8) {
+            long fifth = ByteLanes.getLong(levels, i) >>> 4 & ONES;
+            bits |= (int) (fifth * MEET >>> 56) << i;
+        }
+        return bits;
+    }
+
+    /** The fifth bits of elements {@code j} and {@code j} + 16, in their places. */
     static int fifthBits(int low, int high, int j) {
         return (low >>> 4 & 1) << j | (high >>> 4 & 1) << j + 16;
     }

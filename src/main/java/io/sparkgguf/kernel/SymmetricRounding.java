@@ -1,6 +1,5 @@
 package io.sparkgguf.kernel;
 
-import static io.sparkgguf.kernel.Lanes.INTS;
 import static io.sparkgguf.kernel.Lanes.WIDTH;
 
 import jdk.incubator.vector.FloatVector;
@@ -31,29 +30,41 @@ public final class SymmetricRounding {
             encodeScalar(x, at, blocks, bits, to, toAt);
             return;
         }
+        ScaleTile tile = new ScaleTile();
+        for (int b = 0; b < blocks; b += ScaleTile.BLOCKS) {
+            int count = Math.min(ScaleTile.BLOCKS, blocks - b);
+            findScales(x, at + b * ELEMENTS, count, 1 << bits - 1, tile.scales);
+            tile.invert(count);
+            tile.round(count);
+            putBlocks(x, at + b * ELEMENTS, count, bits, tile, to, toAt + b * (quants(bits) + HALF));
+        }
+    }
+
+    private static void findScales(float[] x, int at, int blocks, int zero, float[] scales) {
+        for (int b = 0; b < blocks; b++) {
+            scales[b] = Rounding.extreme(x, at + b * ELEMENTS, ELEMENTS) / -zero;
+        }
+    }
+
+    private static void putBlocks(float[] x, int at, int blocks, int bits, ScaleTile tile, byte[] to, int toAt) {
         int zero = 1 << bits - 1;
         int quants = quants(bits);
+        byte[] levelBytes = new byte[Nibbles.LEVELS];
         for (int b = 0; b < blocks; b++) {
             int from = at + b * ELEMENTS;
             int block = toAt + b * (quants + HALF);
-            float d = Rounding.extreme(x, from, ELEMENTS) / -zero;
-            float inverse = Rounding.reciprocal(d);
-            if (Math.abs(inverse) > Float.MAX_VALUE) {
+            float inverse = tile.inverses[b];
+            if (ScaleTile.isLeftOut(inverse)) {
                 encodeScalar(x, from, 1, bits, to, block);
                 continue;
             }
-            ByteLanes.putShort(to, block, Halves.toF16(d));
-            IntVector fifth = IntVector.zero(INTS);
-            for (int j = 0; j < HALF; j += WIDTH) {
-                IntVector low = level(Rounding.load(x, from + j), inverse, zero);
-                IntVector high = level(Rounding.load(x, from + HALF + j), inverse, zero);
-                ByteLanes.storeBytes(Nibbles.join(low, high), to, block + quants + j);
-                if (bits == 5) {
-                    fifth = fifth.or(Nibbles.fifthBits(low, high, j));
-                }
+            tile.put(b, to, block);
+            for (int i = 0; i < ELEMENTS; i += WIDTH) {
+                ByteLanes.storeBytes(level(Rounding.load(x, from + i), inverse, zero), levelBytes, i);
             }
+            Nibbles.put(levelBytes, to, block + quants);
             if (bits == 5) {
-                ByteLanes.putInt(to, block + FIFTH_BITS, fifth.reduceLanes(VectorOperators.OR));
+                ByteLanes.putInt(to, block + FIFTH_BITS, Nibbles.fifthBits(levelBytes));
             }
         }
     }
@@ -66,7 +77,7 @@ public final class SymmetricRounding {
             int block = toAt + b * (quants + HALF);
             float d = Rounding.extremeScalar(x, from, ELEMENTS) / -zero;
             float inverse = Rounding.reciprocal(d);
-            ByteLanes.putShort(to, block, Halves.toF16(d));
+            Rounding.putScale(to, block, d);
             int fifth = 0;
             for (int j = 0; j < HALF; j++) {
                 int low = level(x[from + j], inverse, zero);
@@ -89,7 +100,7 @@ public final class SymmetricRounding {
         int quants = quants(bits);
         for (int b = 0; b < blocks; b++) {
             int block = at + b * (quants + HALF);
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            float d = Rounding.getScale(from, block);
             int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
             for (int j = 0; j < HALF; j += WIDTH) {
                 IntVector bytes = ByteLanes.loadUnsigned(from, block + quants + j);
@@ -111,7 +122,7 @@ public final class SymmetricRounding {
         int quants = quants(bits);
         for (int b = 0; b < blocks; b++) {
             int block = at + b * (quants + HALF);
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            float d = Rounding.getScale(from, block);
             int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
             for (int j = 0; j < HALF; j++) {
                 int pair = from[block + quants + j];
