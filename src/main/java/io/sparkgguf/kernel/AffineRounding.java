@@ -123,23 +123,29 @@ public final class AffineRounding {
             decodeScalar(from, at, blocks, bits, to, toAt);
             return;
         }
-        int quants = quants(bits);
+        int stride = quants(bits) + HALF;
+        byte[] levels = new byte[Nibbles.TILE * ELEMENTS];
+        for (int b = 0; b < blocks; b += Nibbles.TILE) {
+            int count = Math.min(Nibbles.TILE, blocks - b);
+            int block = at + b * stride;
+            Nibbles.get(from, block + quants(bits), count, stride, levels);
+            if (bits == 5) {
+                Nibbles.addFifthBits(from, block + FIFTH_BITS, count, stride, levels);
+            }
+            putWeights(from, block, count, bits, levels, to, toAt + b * ELEMENTS);
+        }
+    }
+
+    private static void putWeights(byte[] from, int at, int blocks, int bits, byte[] levels, float[] to, int toAt) {
+        int stride = quants(bits) + HALF;
         for (int b = 0; b < blocks; b++) {
-            int block = at + b * (quants + HALF);
-            float d = Rounding.getScale(from, block);
-            float m = Rounding.getScale(from, block + 2);
-            int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
-            for (int j = 0; j < HALF; j += WIDTH) {
-                IntVector bytes = ByteLanes.loadUnsigned(from, block + quants + j);
-                IntVector low = bytes.and(15);
-                IntVector high = bytes.lanewise(VectorOperators.LSHR, 4);
-                if (bits == 5) {
-                    low = low.or(Nibbles.fifthBit(fifth, j));
-                    high = high.or(Nibbles.fifthBit(fifth, HALF + j));
-                }
-                int element = toAt + b * ELEMENTS + j;
-                Rounding.floats(low).mul(d).add(m).intoArray(to, element);
-                Rounding.floats(high).mul(d).add(m).intoArray(to, element + HALF);
+            float d = Rounding.getScale(from, at + b * stride);
+            float m = Rounding.getScale(from, at + b * stride + 2);
+            for (int i = 0; i < ELEMENTS; i += WIDTH) {
+                Rounding.floats(ByteLanes.loadSigned(levels, b * ELEMENTS + i))
+                        .mul(d)
+                        .add(m)
+                        .intoArray(to, toAt + b * ELEMENTS + i);
             }
         }
     }
@@ -153,8 +159,8 @@ public final class AffineRounding {
             int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
             for (int j = 0; j < HALF; j++) {
                 int pair = from[block + quants + j];
-                int low = pair & 15 | Nibbles.fifthBitScalar(fifth, j);
-                int high = pair >>> 4 & 15 | Nibbles.fifthBitScalar(fifth, j + HALF);
+                int low = pair & 15 | Nibbles.fifthBit(fifth, j);
+                int high = pair >>> 4 & 15 | Nibbles.fifthBit(fifth, j + HALF);
                 to[toAt + b * ELEMENTS + j] = low * d + m;
                 to[toAt + b * ELEMENTS + HALF + j] = high * d + m;
             }

@@ -4,7 +4,6 @@ import static io.sparkgguf.kernel.Lanes.WIDTH;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * Q4_0 and Q5_0 without importance: blocks of 32 weights around zero. The element of largest magnitude M (the first of
@@ -96,23 +95,28 @@ public final class SymmetricRounding {
             decodeScalar(from, at, blocks, bits, to, toAt);
             return;
         }
+        int stride = quants(bits) + HALF;
+        byte[] levels = new byte[Nibbles.TILE * ELEMENTS];
+        for (int b = 0; b < blocks; b += Nibbles.TILE) {
+            int count = Math.min(Nibbles.TILE, blocks - b);
+            int block = at + b * stride;
+            Nibbles.get(from, block + quants(bits), count, stride, levels);
+            if (bits == 5) {
+                Nibbles.addFifthBits(from, block + FIFTH_BITS, count, stride, levels);
+            }
+            putWeights(from, block, count, bits, levels, to, toAt + b * ELEMENTS);
+        }
+    }
+
+    private static void putWeights(byte[] from, int at, int blocks, int bits, byte[] levels, float[] to, int toAt) {
         int zero = 1 << bits - 1;
-        int quants = quants(bits);
+        int stride = quants(bits) + HALF;
         for (int b = 0; b < blocks; b++) {
-            int block = at + b * (quants + HALF);
-            float d = Rounding.getScale(from, block);
-            int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
-            for (int j = 0; j < HALF; j += WIDTH) {
-                IntVector bytes = ByteLanes.loadUnsigned(from, block + quants + j);
-                IntVector low = bytes.and(15);
-                IntVector high = bytes.lanewise(VectorOperators.LSHR, 4);
-                if (bits == 5) {
-                    low = low.or(Nibbles.fifthBit(fifth, j));
-                    high = high.or(Nibbles.fifthBit(fifth, HALF + j));
-                }
-                int element = toAt + b * ELEMENTS + j;
-                Rounding.floats(low.sub(zero)).mul(d).intoArray(to, element);
-                Rounding.floats(high.sub(zero)).mul(d).intoArray(to, element + HALF);
+            float d = Rounding.getScale(from, at + b * stride);
+            for (int i = 0; i < ELEMENTS; i += WIDTH) {
+                Rounding.floats(ByteLanes.loadSigned(levels, b * ELEMENTS + i).sub(zero))
+                        .mul(d)
+                        .intoArray(to, toAt + b * ELEMENTS + i);
             }
         }
     }
@@ -126,8 +130,8 @@ public final class SymmetricRounding {
             int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
             for (int j = 0; j < HALF; j++) {
                 int pair = from[block + quants + j];
-                int low = pair & 15 | Nibbles.fifthBitScalar(fifth, j);
-                int high = pair >>> 4 & 15 | Nibbles.fifthBitScalar(fifth, j + HALF);
+                int low = pair & 15 | Nibbles.fifthBit(fifth, j);
+                int high = pair >>> 4 & 15 | Nibbles.fifthBit(fifth, j + HALF);
                 to[toAt + b * ELEMENTS + j] = (low - zero) * d;
                 to[toAt + b * ELEMENTS + HALF + j] = (high - zero) * d;
             }
