@@ -90,10 +90,9 @@ public final class AffineRounding {
 
     static void encodeScalar(float[] x, int at, int blocks, int bits, byte[] to, int toAt) {
         int levels = (1 << bits) - 1;
-        int quants = quants(bits);
+        byte[] levelBytes = new byte[ELEMENTS];
         for (int b = 0; b < blocks; b++) {
             int from = at + b * ELEMENTS;
-            int block = toAt + b * (quants + HALF);
             float min = x[from];
             float max = x[from];
             for (int i = 1; i < ELEMENTS; i++) {
@@ -103,18 +102,20 @@ public final class AffineRounding {
             }
             float d = (max - min) / levels;
             float inverse = Rounding.reciprocal(d);
-            Rounding.putScale(to, block, d);
-            Rounding.putScale(to, block + 2, min);
-            int fifth = 0;
-            for (int j = 0; j < HALF; j++) {
-                int low = level(x[from + j], min, inverse, levels);
-                int high = level(x[from + HALF + j], min, inverse, levels);
-                to[block + quants + j] = Nibbles.join(low, high);
-                fifth |= Nibbles.fifthBits(low, high, j);
+            for (int i = 0; i < ELEMENTS; i++) {
+                levelBytes[i] = (byte) level(x[from + i], min, inverse, levels);
             }
-            if (bits == 5) {
-                ByteLanes.putInt(to, block + FIFTH_BITS, fifth);
-            }
+            put(levelBytes, d, min, bits, to, toAt + b * (quants(bits) + HALF));
+        }
+    }
+
+    /** Writes one block of 32 levels, a byte each, with scale d and minimum m. */
+    public static void put(byte[] levels, float d, float m, int bits, byte[] to, int toAt) {
+        Rounding.putScale(to, toAt, d);
+        Rounding.putScale(to, toAt + 2, m);
+        Nibbles.put(levels, to, toAt + quants(bits));
+        if (bits == 5) {
+            ByteLanes.putInt(to, toAt + FIFTH_BITS, Nibbles.fifthBits(levels));
         }
     }
 
