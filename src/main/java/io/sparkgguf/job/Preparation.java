@@ -23,6 +23,9 @@ import io.sparkgguf.storage.Storage.FileStatus;
 import io.sparkgguf.tensor.BlockType;
 import io.sparkgguf.tensor.InvalidInputException;
 import io.sparkgguf.tensor.Metadata;
+import io.sparkgguf.validate.Finding;
+import io.sparkgguf.validate.ModelCheck;
+import io.sparkgguf.validate.TensorEntry;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -58,6 +61,7 @@ final class Preparation {
                 TypeSelector.select(inputs(checkpoint), ModelFacts.from(metadata), options(importance, entries));
         warnings.addAll(choices.warnings());
         describeRun(metadata, importance);
+        checkModel(metadata, choices.choices());
         Planner planner = new Planner(metadata, tensors, choices.choices());
         Plan plan = planner.plan(
                 settings.output() != null ? settings.output() : "model.gguf",
@@ -131,6 +135,20 @@ final class Preparation {
                     checkpoint.shards(), name -> checkpoint.shardOf().get(name));
         }
         return settings.splitMaxSize() > 0 ? planner.splitBySize(settings.splitMaxSize()) : planner.whole();
+    }
+
+    /** Refuses what llama.cpp would not load, before any work is done for it. */
+    private void checkModel(Metadata metadata, List<TypeChoice> choices) {
+        List<TensorEntry> tensors = choices.stream()
+                .map(choice -> new TensorEntry(choice.name(), choice.shape(), choice.type()))
+                .toList();
+        for (Finding finding : ModelCheck.check(metadata, tensors)) {
+            if (finding.isError()) {
+                throw new InvalidInputException("Cannot quantize " + settings.model()
+                        + ": llama.cpp would not load the result: " + finding.message());
+            }
+            warnings.add(finding.message());
+        }
     }
 
     /** Tensors that the matrix says nothing of; llama-imatrix never covers embeddings and, by default, the output. */

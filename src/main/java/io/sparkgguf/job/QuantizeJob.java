@@ -10,10 +10,6 @@ import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.report.Report;
 import io.sparkgguf.report.ReportFile;
 import io.sparkgguf.storage.Storage;
-import io.sparkgguf.tensor.InvalidInputException;
-import io.sparkgguf.validate.Finding;
-import io.sparkgguf.validate.ModelCheck;
-import io.sparkgguf.validate.TensorEntry;
 import io.sparkgguf.validate.TensorRange;
 import io.sparkgguf.validate.TensorReader;
 import java.io.IOException;
@@ -71,7 +67,7 @@ public final class QuantizeJob {
             timed("start", session::context);
             List<UnitResult> units = timed("quantize", () -> quantize(plan));
             timed("assemble", () -> assemble(plan));
-            List<Long> digests = timed("validate", () -> validate(prepared, units));
+            List<Long> digests = timed("validate", () -> validate(plan, units));
             Report report = new ReportBuilder(session, settings, prepared, units, digests, stages).build();
             publish(plan, report);
             return report;
@@ -129,22 +125,9 @@ public final class QuantizeJob {
         return null;
     }
 
-    private List<Long> validate(Prepared prepared, List<UnitResult> units) throws IOException {
-        Plan plan = prepared.plan();
+    private List<Long> validate(Plan plan, List<UnitResult> units) throws IOException {
         for (int file = 0; file < plan.files().size(); file++) {
             FileChecks.requireAsPlanned(storage, work.unfinished(file), plan, file);
-        }
-        List<Finding> findings = ModelCheck.check(
-                prepared.metadata(),
-                plan.tensors().stream()
-                        .map(tensor ->
-                                new TensorEntry(tensor.name(), tensor.source().shape(), tensor.type()))
-                        .toList());
-        for (Finding finding : findings) {
-            if (finding.isError()) {
-                throw new InvalidInputException(
-                        "Cannot publish " + settings.output() + ": llama.cpp would not load it: " + finding.message());
-            }
         }
         List<List<TensorRange.Slice>> slices = new ArrayList<>();
         plan.tensors().forEach(tensor -> slices.add(new ArrayList<>()));
