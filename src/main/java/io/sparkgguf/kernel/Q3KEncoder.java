@@ -92,15 +92,8 @@ public final class Q3KEncoder {
     }
 
     /** Codes of the scales of sub-blocks without importance, 0 to 63; the scale of scales. */
-    private static float codes(float[] scales, byte[] codes) {
-        float extreme = 0;
-        float magnitude = 0;
-        for (float scale : scales) {
-            if (Math.abs(scale) > magnitude) {
-                magnitude = Math.abs(scale);
-                extreme = scale;
-            }
-        }
+    static float codes(float[] scales, byte[] codes) {
+        float extreme = Extremes.scalar(scales, 0, GROUPS);
         Arrays.fill(codes, (byte) 0);
         if (extreme == 0) {
             return 0;
@@ -115,7 +108,7 @@ public final class Q3KEncoder {
     }
 
     /** Adds the six bits of sub-block g's code to the twelve bytes: four to a nibble of the first eight, two to the last four. */
-    private static void putCode(int code, int g, byte[] out, int at) {
+    static void putCode(int code, int g, byte[] out, int at) {
         out[at + g % 8] |= (byte) ((code & 15) << g / 8 * 4);
         out[at + 8 + g % 4] |= (byte) (code >> 4 << g / 4 * 2);
     }
@@ -139,7 +132,7 @@ public final class Q3KEncoder {
                 ThreeBitDescent.lanes(tile.x, GROUPS, tile.w, tile.sum, tile.sum2, tile.active, tile.scale);
                 codes(tile);
             } else {
-                Lanes.gatherCyclic(importance, importanceAt, b, blocksPerRow, count, ELEMENTS, tile.w);
+                Lanes.gatherCyclic(importance, importanceAt, b, blocksPerRow, ELEMENTS, tile.w);
                 search(tile);
             }
             scales(tile);
@@ -177,23 +170,15 @@ public final class Q3KEncoder {
     }
 
     /** Without importance: the codes of the sub-blocks' scales and the scale of scales. */
-    private static void codes(Tile tile) {
-        FloatVector zero = FloatVector.zero(Lanes.FLOATS);
-        FloatVector extreme = zero;
-        FloatVector magnitude = zero;
-        for (int g = 0; g < GROUPS * Lanes.WIDTH; g += Lanes.WIDTH) {
-            FloatVector s = FloatVector.fromArray(Lanes.FLOATS, tile.scale, g);
-            FloatVector a = s.abs();
-            VectorMask<Float> larger = a.compare(VectorOperators.GT, magnitude);
-            magnitude = magnitude.blend(a, larger);
-            extreme = extreme.blend(s, larger);
-        }
+    static void codes(Tile tile) {
+        Extremes.lanes(tile.scale, 0, GROUPS, tile.d, 0);
+        FloatVector extreme = FloatVector.fromArray(Lanes.FLOATS, tile.d, 0);
         FloatVector inverse = FloatVector.broadcast(Lanes.FLOATS, -SCALE_HALF).div(extreme);
         FloatVector.broadcast(Lanes.FLOATS, 1f)
                 .div(inverse)
-                .blend(0f, extreme.compare(VectorOperators.EQ, zero))
+                .blend(0f, extreme.compare(VectorOperators.EQ, 0f))
                 .intoArray(tile.d, 0);
-        VectorMask<Integer> some = magnitude.reinterpretAsInts().compare(VectorOperators.NE, 0);
+        VectorMask<Integer> some = extreme.abs().reinterpretAsInts().compare(VectorOperators.NE, 0);
         for (int g = 0; g < GROUPS * Lanes.WIDTH; g += Lanes.WIDTH) {
             IntVector code = inverse.mul(FloatVector.fromArray(Lanes.FLOATS, tile.scale, g))
                     .add(Lanes.ROUND)
@@ -208,7 +193,7 @@ public final class Q3KEncoder {
     }
 
     /** Scales as stored: codes times the stored d, into {@code tile.sum}. */
-    private static void scales(Tile tile) {
+    static void scales(Tile tile) {
         for (int lane = 0; lane < Lanes.WIDTH; lane++) {
             tile.spread[lane] = Binary16.toFloat(Binary16.fromFloat(tile.d[lane]));
         }
@@ -235,32 +220,31 @@ public final class Q3KEncoder {
         }
     }
 
-    /**
-     * Levels to words: word k holds bytes 4k to 4k + 3 of the block. Shifts by constants only: JDK 17 has been seen to
-     * compile a shift by a loop's counter to one by a stale counter.
-     */
-    private static void pack(int[] levels, int[] words) {
-        for (int k = 0; k < 8; k++) {
-            IntVector high = IntVector.zero(Lanes.INTS);
-            for (int n = 1; n >= 0; n--) {
-                IntVector low = IntVector.zero(Lanes.INTS);
-                for (int s = 3; s >= 0; s--) {
-                    int at = (128 * n + 32 * s + 4 * k) * Lanes.WIDTH;
-                    // Four elements that stand in four bytes at the same bits.
-                    IntVector q = IntVector.fromArray(Lanes.INTS, levels, at)
-                            .or(IntVector.fromArray(Lanes.INTS, levels, at + Lanes.WIDTH)
-                                    .lanewise(VectorOperators.LSHL, 8))
-                            .or(IntVector.fromArray(Lanes.INTS, levels, at + 2 * Lanes.WIDTH)
-                                    .lanewise(VectorOperators.LSHL, 16))
-                            .or(IntVector.fromArray(Lanes.INTS, levels, at + 3 * Lanes.WIDTH)
-                                    .lanewise(VectorOperators.LSHL, 24));
-                    low = low.lanewise(VectorOperators.LSHL, 2).or(q.and(0x03030303));
-                    high = high.lanewise(VectorOperators.LSHL, 1)
-                            .or(q.lanewise(VectorOperators.LSHR, 2).and(0x01010101));
-                }
-                low.intoArray(words, (8 + 8 * n + k) * Lanes.WIDTH);
-            }
-            high.intoArray(words, k * Lanes.WIDTH);
+    /** Levels to words: word k holds bytes 4k to 4k + 3 of the block. */
+    static void pack(int[] levels, int[] words) {
+        for (int k = 0; k < 16; k++) {
+            int at = (128 * (k / 8) + 4 * (k % 8)) * Lanes.WIDTH;
+            IntVector q0 = Lanes.bytes(levels, at);
+            IntVector q1 = Lanes.bytes(levels, at + 32 * Lanes.WIDTH);
+            IntVector q2 = Lanes.bytes(levels, at + 64 * Lanes.WIDTH);
+            IntVector q3 = Lanes.bytes(levels, at + 96 * Lanes.WIDTH);
+            q0.and(0x03030303)
+                    .or(q1.and(0x03030303).lanewise(VectorOperators.LSHL, 2))
+                    .or(q2.and(0x03030303).lanewise(VectorOperators.LSHL, 4))
+                    .or(q3.and(0x03030303).lanewise(VectorOperators.LSHL, 6))
+                    .intoArray(words, (8 + k) * Lanes.WIDTH);
+            // The high bits of this half in the low four bits; behind all words until both halves are there.
+            q0.and(0x04040404)
+                    .lanewise(VectorOperators.LSHR, 2)
+                    .or(q1.and(0x04040404).lanewise(VectorOperators.LSHR, 1))
+                    .or(q2.and(0x04040404))
+                    .or(q3.and(0x04040404).lanewise(VectorOperators.LSHL, 1))
+                    .intoArray(words, (24 + k) * Lanes.WIDTH);
+        }
+        for (int k = 0; k < 8 * Lanes.WIDTH; k += Lanes.WIDTH) {
+            IntVector first = IntVector.fromArray(Lanes.INTS, words, 24 * Lanes.WIDTH + k);
+            IntVector second = IntVector.fromArray(Lanes.INTS, words, 32 * Lanes.WIDTH + k);
+            first.or(second.lanewise(VectorOperators.LSHL, 4)).intoArray(words, k);
         }
     }
 }

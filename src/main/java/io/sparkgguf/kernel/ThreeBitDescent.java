@@ -1,5 +1,6 @@
 package io.sparkgguf.kernel;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
@@ -30,17 +31,9 @@ final class ThreeBitDescent {
      * @param levels receives 16 levels, 0 to 7; all zero if the block is
      */
     static float scalar(float[] x, int at, byte[] levels, int levelsAt) {
-        float extreme = 0;
-        float magnitude = 0;
-        for (int i = 0; i < ELEMENTS; i++) {
-            float a = Math.abs(x[at + i]);
-            if (a > magnitude) {
-                magnitude = a;
-                extreme = x[at + i];
-            }
-            levels[levelsAt + i] = 0;
-        }
-        if (magnitude < SymmetricSearch.SMALLEST) {
+        float extreme = Extremes.scalar(x, at, ELEMENTS);
+        if (Math.abs(extreme) < SymmetricSearch.SMALLEST) {
+            Arrays.fill(levels, levelsAt, levelsAt + ELEMENTS, (byte) 0);
             return 0;
         }
         float inverse = -HALF / extreme;
@@ -102,6 +95,7 @@ final class ThreeBitDescent {
             float[] x, int groups, float[] rounded, float[] sumsXL, float[] sumsLL, int[] active, float[] scale) {
         int count = 0;
         for (int g = 0; g < groups; g++) {
+            Extremes.lanes(x, g * ELEMENTS * Lanes.WIDTH, ELEMENTS, sumsXL, g * Lanes.WIDTH);
             if (round(x, g, rounded, sumsXL, sumsLL)) {
                 active[count++] = g;
             }
@@ -128,26 +122,20 @@ final class ThreeBitDescent {
         }
     }
 
-    /** Rounds one tile and takes its sums; whether any of its blocks can change. */
+    /** Rounds one tile, whose extremes are in {@code sumsXL}, and takes its sums; whether any of its blocks can change. */
     private static boolean round(float[] x, int group, float[] rounded, float[] sumsXL, float[] sumsLL) {
         FloatVector zero = FloatVector.zero(Lanes.FLOATS);
         FloatVector round = FloatVector.broadcast(Lanes.FLOATS, Lanes.ROUND);
-        IntVector low = round.sub(HALF).reinterpretAsInts();
-        IntVector high = round.add(HALF - 1).reinterpretAsInts();
+        FloatVector lowest = FloatVector.broadcast(Lanes.FLOATS, Lanes.ROUND - HALF);
+        IntVector low = lowest.reinterpretAsInts();
+        IntVector high =
+                FloatVector.broadcast(Lanes.FLOATS, Lanes.ROUND + HALF - 1).reinterpretAsInts();
         int at = group * ELEMENTS * Lanes.WIDTH;
         int end = at + ELEMENTS * Lanes.WIDTH;
-        FloatVector extreme = zero;
-        FloatVector magnitude = zero;
-        for (int i = at; i < end; i += Lanes.WIDTH) {
-            FloatVector v = FloatVector.fromArray(Lanes.FLOATS, x, i);
-            FloatVector a = v.abs();
-            VectorMask<Float> larger = a.compare(VectorOperators.GT, magnitude);
-            magnitude = magnitude.blend(a, larger);
-            extreme = extreme.blend(v, larger);
-        }
+        FloatVector extreme = FloatVector.fromArray(Lanes.FLOATS, sumsXL, group * Lanes.WIDTH);
         // A zero block gets the inverse scale zero, hence sums of zero, and then level -4: the sums less its share are
         // not above zero in the weighted sum of squares, so that no sweep changes it.
-        VectorMask<Float> none = magnitude.compare(VectorOperators.LT, SymmetricSearch.SMALLEST);
+        VectorMask<Float> none = extreme.abs().compare(VectorOperators.LT, SymmetricSearch.SMALLEST);
         FloatVector inverse =
                 FloatVector.broadcast(Lanes.FLOATS, -HALF).div(extreme).blend(zero, none);
         FloatVector sumXL = zero;
@@ -164,7 +152,7 @@ final class ThreeBitDescent {
             FloatVector w = v.mul(v);
             sumXL = sumXL.add(w.mul(v).mul(l));
             sumLL = sumLL.add(w.mul(l).mul(l));
-            r.blend(round.sub(HALF), none).intoArray(rounded, i);
+            r.blend(lowest, none).intoArray(rounded, i);
         }
         sumXL.intoArray(sumsXL, group * Lanes.WIDTH);
         sumLL.intoArray(sumsLL, group * Lanes.WIDTH);
