@@ -30,7 +30,7 @@ final class ByteSize {
 
     private static long parse(String text, long base) {
         Matcher match = FORM.matcher(text.strip());
-        if (!match.matches()) {
+        if (!match.matches() || match.group(1).matches("0+")) {
             throw new TypeConversionException("\"" + text + "\" is not a size such as 64m or 2G");
         }
         int power = "kmgt".indexOf(match.group(2).toLowerCase(Locale.ROOT)) + 1;

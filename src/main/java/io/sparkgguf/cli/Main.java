@@ -10,7 +10,6 @@ import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The entry of the program, for the launcher and for {@code spark-submit --class}. */
 @Command(
@@ -44,8 +43,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
         exitCodeList = {
             "0:done",
             "1:failed while running (input or output, memory, an executor); nothing is under the final name",
-            "2:the command line was not understood",
-            "3:the input was refused: damaged, contradictory, or not what was asked for",
+            "2:the command line was not understood, or contradicts itself",
+            "3:the input was refused: damaged, contradictory, or not fit for what was asked",
             "4:validate: the file is not valid, or is not what the report or the source says"
         })
 public final class Main implements Runnable {
@@ -74,10 +73,19 @@ public final class Main implements Runnable {
     /** Runs a command line and returns its exit code. */
     static int run(String... args) {
         CommandLine line = new CommandLine(new Main());
+        PrintWriter err = line.getErr();
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler(Main::explainUsage);
         line.setExecutionExceptionHandler((failure, command, parsed) -> explain(failure, command.getErr()));
-        return line.execute(args);
+        try {
+            return line.execute(args);
+        } catch (OutOfMemoryError e) {
+            err.println("spark-gguf: Cannot go on: out of memory (the heap may have "
+                    + ByteSize.text(Runtime.getRuntime().maxMemory())
+                    + "); for more, set SPARK_GGUF_JAVA_OPTS=-Xmx4g, or --driver-memory 4g on a cluster");
+            err.flush();
+            return FAILED;
+        }
     }
 
     @Override
@@ -89,8 +97,7 @@ public final class Main implements Runnable {
     private static int explainUsage(ParameterException failure, String[] args) {
         CommandLine command = failure.getCommandLine();
         PrintWriter err = command.getErr();
-        err.println("spark-gguf: " + oneLine(failure.getMessage()));
-        UnmatchedArgumentException.printSuggestions(failure, err);
+        err.println("spark-gguf: " + oneLine(UsageError.explain(failure)));
         err.println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
         err.flush();
         return USAGE;

@@ -3,7 +3,6 @@ package io.sparkgguf.cli;
 import io.sparkgguf.job.QuantizeJob;
 import io.sparkgguf.job.QuantizeSettings;
 import io.sparkgguf.job.Session;
-import io.sparkgguf.report.Report;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -77,16 +76,8 @@ final class QuantizeCommand implements Callable<Integer> {
                 PlanPrinter.print(job.prepare(), false, spec.commandLine().getOut());
                 return 0;
             }
-            Thread cleaner = new Thread(job::abandon, "clean-up");
-            Runtime.getRuntime().addShutdownHook(cleaner);
-            Report done;
-            try {
-                done = job.run();
-            } finally {
-                Runtime.getRuntime().removeShutdownHook(cleaner);
-            }
             Summary.print(
-                    done,
+                    job.run(),
                     settings,
                     quiet,
                     spec.commandLine().getOut(),

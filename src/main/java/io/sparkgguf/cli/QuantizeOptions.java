@@ -8,12 +8,15 @@ import io.sparkgguf.quant.mix.TensorTypeFile;
 import io.sparkgguf.quant.mix.TypeOptions;
 import io.sparkgguf.quant.mix.TypeOverride;
 import io.sparkgguf.quant.mix.WeightTypes;
+import io.sparkgguf.storage.LocalStorage;
+import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.tensor.BlockType;
+import io.sparkgguf.tensor.InvalidInputException;
+import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,10 +25,13 @@ import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
 /** The options that quantize and plan share. Names are llama-quantize's where it has them. */
 final class QuantizeOptions {
+    private static final int MAX_TYPE_FILE_BYTES = 16 << 20;
+
     @Option(
             names = {"-m", "--model"},
             required = true,
@@ -70,7 +76,7 @@ final class QuantizeOptions {
                 names = "--tensor-type-file",
                 paramLabel = "FILE",
                 description = "A file of RE=T, separated by spaces or line breaks; they come after --tensor-type.")
-        Path tensorTypeFile;
+        String tensorTypeFile;
 
         @Option(
                 names = "--no-fallback",
@@ -164,11 +170,21 @@ final class QuantizeOptions {
      * @param output null when it is only planned
      */
     QuantizeSettings settings(ParseResult parsed, String output, String report, String work) throws IOException {
+        List<TypeOverride> fromFile = types.tensorTypeFile == null
+                ? List.of()
+                : TensorTypeFile.parse(text(types.tensorTypeFile), types.tensorTypeFile);
+        try {
+            return settings(fromFile, parsed, output, report, work);
+        } catch (InvalidInputException e) { // nothing was read for it but the command line
+            throw new ParameterException(parsed.commandSpec().commandLine(), e.getMessage(), e);
+        }
+    }
+
+    private QuantizeSettings settings(
+            List<TypeOverride> fromFile, ParseResult parsed, String output, String report, String work) {
         List<TypeOverride> overrides = new ArrayList<>();
         types.tensorTypes.forEach(text -> overrides.add(TypeOverride.parse(text)));
-        if (types.tensorTypeFile != null) {
-            overrides.addAll(TensorTypeFile.parse(text(types.tensorTypeFile), types.tensorTypeFile.toString()));
-        }
+        overrides.addAll(fromFile);
         TypeOptions options = TypeOptions.builder(FileType.parse(type))
                 .pure(types.pure)
                 .leaveOutputTensor(types.leaveOutputTensor)
@@ -200,11 +216,22 @@ final class QuantizeOptions {
         return name == null ? null : WeightTypes.parse(name);
     }
 
-    private static String text(Path file) throws IOException {
-        try {
-            return Files.readString(file, StandardCharsets.UTF_8);
-        } catch (NoSuchFileException e) {
-            throw new IOException("Cannot read " + file + ": no such file", e);
+    private static String text(String file) throws IOException {
+        try (RangeReader reader = new LocalStorage().open(file)) {
+            if (reader.length() > MAX_TYPE_FILE_BYTES) {
+                throw new InvalidInputException("Cannot read " + file + ": it has " + reader.length()
+                        + " bytes, more than the " + MAX_TYPE_FILE_BYTES + " allowed");
+            }
+            byte[] bytes = new byte[(int) reader.length()];
+            reader.readFully(0, bytes, 0, bytes.length);
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (FileNotFoundException e) {
+            throw new InvalidInputException(e.getMessage(), e);
+        } catch (CharacterCodingException e) {
+            throw new InvalidInputException("Cannot read " + file + ": it is not UTF-8", e);
         }
     }
 

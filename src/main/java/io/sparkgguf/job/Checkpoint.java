@@ -11,6 +11,7 @@ import io.sparkgguf.model.RowOrder;
 import io.sparkgguf.model.tokenizer.PreTokenizer;
 import io.sparkgguf.model.tokenizer.TokenizerFiles;
 import io.sparkgguf.model.tokenizer.TokenizerMetadata;
+import io.sparkgguf.storage.Names;
 import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.Storage.FileStatus;
@@ -19,11 +20,13 @@ import io.sparkgguf.tensor.Metadata;
 import io.sparkgguf.tensor.TensorLocation;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * A source, opened: headers read, names mapped, nothing of the weights.
@@ -31,7 +34,7 @@ import java.util.Optional;
  * @param location as the user named it
  * @param kind what it is
  * @param model as GGUF sees it
- * @param files that hold it, as they were when it was opened
+ * @param files that hold its tensors, as they were when it was opened
  * @param preTokenizer how {@code tokenizer.ggml.pre} was found; empty for GGUF sources and other tokenizers
  * @param notes what was noticed while it was opened
  * @param shards number of files of a GGUF source; 1 for others
@@ -46,6 +49,11 @@ public record Checkpoint(
         List<String> notes,
         int shards,
         Map<String, Integer> shardOf) {
+
+    /** What is read of a Hugging Face folder beside the tensors' files. */
+    private static final List<String> READ_BESIDE = Stream.concat(
+                    Stream.of(SafetensorsCheckpoint.INDEX), TokenizerFiles.names().stream())
+            .toList();
 
     /** What a source can be. */
     public enum Kind {
@@ -75,6 +83,10 @@ public record Checkpoint(
         } catch (FileNotFoundException e) {
             throw new InvalidInputException("Cannot open model " + location + ": no such file or folder", e);
         }
+        if (!status.folder() && location.endsWith(".safetensors")) {
+            throw new InvalidInputException("Cannot open model " + location
+                    + ": it is one file of a Hugging Face checkpoint; name the folder, which holds config.json too");
+        }
         return status.folder() ? huggingFace(storage, location, preTokenizer) : gguf(storage, location, preTokenizer);
     }
 
@@ -93,7 +105,7 @@ public record Checkpoint(
         Model mapped = CheckpointMapping.map(
                 config,
                 storage.exists(generation) ? Optional.of(config(storage, generation)) : Optional.empty(),
-                folderName(folder),
+                folderName(storage.status(folder)),
                 stored.tensors());
         TokenizerMetadata tokenizer =
                 TokenizerMetadata.read(TokenizerFiles.read(storage, folder), vocabulary(mapped), preTokenizer);
@@ -125,10 +137,13 @@ public record Checkpoint(
         }
     }
 
-    /** The last part of a path or URI. */
-    private static String folderName(String folder) {
-        String trimmed = folder.replaceAll("/+$", "");
-        return trimmed.substring(trimmed.lastIndexOf('/') + 1);
+    /** The last part of a path or URI, whichever way it is written. */
+    private static String folderName(FileStatus folder) {
+        String name = folder.file();
+        if (Names.scheme(name).isEmpty()) { // so that "." has a name too
+            name = Path.of(name).toAbsolutePath().normalize().toString();
+        }
+        return name.substring(name.lastIndexOf('/') + 1);
     }
 
     /** Rows of the token embedding. */
@@ -147,7 +162,8 @@ public record Checkpoint(
                 .orElseThrow(() -> new InvalidInputException(
                         "Cannot use " + file + ": its metadata has no text under general.architecture"));
         if (preTokenizer != null) {
-            metadata.putString("tokenizer.ggml.pre", preTokenizer);
+            metadata.putString(
+                    "tokenizer.ggml.pre", PreTokenizer.named(preTokenizer).id());
         }
         List<ModelTensor> tensors = new ArrayList<>();
         Map<String, Integer> shardOf = new LinkedHashMap<>();
@@ -174,6 +190,33 @@ public record Checkpoint(
                 List.of(),
                 source.shards().size(),
                 shardOf);
+    }
+
+    /** Whether this is a file that the model is read from. */
+    boolean reads(Storage storage, String file) throws IOException {
+        for (FileStatus read : files) {
+            if (storage.isSameFile(file, read.file())) {
+                return true;
+            }
+        }
+        if (kind == Kind.HUGGING_FACE) {
+            for (String name : READ_BESIDE) {
+                if (storage.isSameFile(file, storage.resolve(location, name))) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    /** Refuses to go on when a file that holds tensors is no longer as it was. */
+    void requireUnchanged(Storage storage) throws IOException {
+        for (FileStatus read : files) {
+            if (!storage.status(read.file()).equals(read)) {
+                throw new InvalidInputException(
+                        "Cannot use " + read.file() + ": it was changed while the run was reading it");
+            }
+        }
     }
 
     /** Bytes of all tensors as they are stored. */

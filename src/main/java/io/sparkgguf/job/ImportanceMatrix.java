@@ -28,6 +28,9 @@ public record ImportanceMatrix(ImatrixFile file, Map<String, ImatrixEntry> entri
      */
     static ImportanceMatrix open(Storage storage, String file, ImportanceFilter filter, Set<String> tensors)
             throws IOException {
+        if (!storage.exists(file)) {
+            throw new InvalidInputException("Cannot open imatrix " + file + ": no such file");
+        }
         ImatrixFile index = ImatrixFile.read(storage, file);
         List<String> unmatched = new ArrayList<>();
         for (String name : index.entries().keySet()) {

@@ -3,7 +3,6 @@ package io.sparkgguf.job;
 import io.sparkgguf.format.gguf.GgufLayout;
 import io.sparkgguf.format.imatrix.ImatrixEntry;
 import io.sparkgguf.model.ModelTensor;
-import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.Planner;
@@ -19,7 +18,6 @@ import io.sparkgguf.quant.mix.TypeSelector;
 import io.sparkgguf.report.PlanReport;
 import io.sparkgguf.report.Report;
 import io.sparkgguf.storage.Storage;
-import io.sparkgguf.storage.Storage.FileStatus;
 import io.sparkgguf.tensor.BlockType;
 import io.sparkgguf.tensor.InvalidInputException;
 import io.sparkgguf.tensor.Metadata;
@@ -68,7 +66,10 @@ final class Preparation {
                 layouts(planner, checkpoint),
                 entries::get,
                 settings.unitMemory());
-        requireOtherFiles(checkpoint, plan);
+        if (settings.output() != null) {
+            Targets.check(storage, settings, checkpoint, plan);
+        }
+        requireLoadable(metadata, plan);
         warnOfMissingImportance(importance, plan);
         return new Prepared(
                 checkpoint, metadata, plan, importance, List.copyOf(warnings), planReport(checkpoint, plan));
@@ -169,22 +170,15 @@ final class Preparation {
         }
     }
 
-    /** The output must not be a file that is read. */
-    private void requireOtherFiles(Checkpoint checkpoint, Plan plan) throws IOException {
-        if (settings.output() == null) {
-            return;
-        }
-        for (OutputFile output : plan.files()) {
-            for (FileStatus source : checkpoint.files()) {
-                if (storage.isSameFile(output.file(), source.file())) {
-                    throw new InvalidInputException("Cannot write " + output.file() + ": the model is read from it");
-                }
-            }
-            if (settings.imatrix() != null && storage.isSameFile(output.file(), settings.imatrix())) {
-                throw new InvalidInputException("Cannot write " + output.file() + ": the imatrix is read from it");
-            }
-            if (storage.exists(output.file()) && storage.status(output.file()).folder()) {
-                throw new InvalidInputException("Cannot write " + output.file() + ": it is a folder");
+    /** What llama.cpp would not load is not worth a run. */
+    private void requireLoadable(Metadata metadata, Plan plan) {
+        List<TensorEntry> entries = plan.tensors().stream()
+                .map(tensor -> new TensorEntry(tensor.name(), tensor.source().shape(), tensor.type()))
+                .toList();
+        for (Finding finding : ModelCheck.check(metadata, entries)) {
+            if (finding.isError()) {
+                throw new InvalidInputException("Cannot write "
+                        + plan.files().get(0).file() + ": llama.cpp would not load it: " + finding.message());
             }
         }
     }

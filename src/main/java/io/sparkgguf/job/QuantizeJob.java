@@ -13,25 +13,30 @@ import io.sparkgguf.storage.Storage;
 import io.sparkgguf.validate.TensorRange;
 import io.sparkgguf.validate.TensorReader;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.hadoop.util.ShutdownHookManager;
 
 /**
  * The main job: plan, quantize units, assemble, validate, publish.
  *
  * <p>Parts and unfinished files live in the work folder and under temporary names; the output gets its name when all of
- * it is validated. A run that fails leaves nothing behind.
+ * it is validated. A run that fails, or is told to end (SIGINT, SIGTERM), leaves nothing behind.
  */
 public final class QuantizeJob {
+    /** Spark ends itself at 40 and less of Hadoop's scale; the run must have ended by then. */
+    private static final int BEFORE_SPARK_ENDS = 100;
+
     private final Session session;
     private final QuantizeSettings settings;
     private final Progress progress;
     private final Storage storage;
     private final Map<String, Double> stages = new LinkedHashMap<>();
-    private volatile WorkFolder work;
+    private WorkFolder work;
 
     public QuantizeJob(Session session, QuantizeSettings settings, Progress progress) {
         this.session = session;
@@ -62,25 +67,30 @@ public final class QuantizeJob {
                         plan.weights(),
                         plan.units().size(),
                         plan.bitsPerWeight()));
-        work = WorkFolder.create(storage, settings.work(), plan.files(), progress);
+        work = new WorkFolder(storage, settings.work(), plan.files(), settings.reportFile());
+        Runnable cleanUp = () -> {
+            session.interrupt();
+            work.remove();
+        };
+        ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
         try {
+            work.create(progress);
             timed("start", session::context);
             List<UnitResult> units = timed("quantize", () -> quantize(plan));
             timed("assemble", () -> assemble(plan));
             List<Long> digests = timed("validate", () -> validate(plan, units));
             Report report = new ReportBuilder(session, settings, prepared, units, digests, stages).build();
-            publish(plan, report);
+            prepared.checkpoint().requireUnchanged(storage);
+            work.publish(ReportFile.json(report));
             return report;
+        } catch (IOException | RuntimeException e) {
+            if (session.isInterrupted()) { // whatever broke first then says nothing
+                throw new InterruptedIOException("Cannot finish the run: it was interrupted");
+            }
+            throw e;
         } finally {
-            abandon();
-        }
-    }
-
-    /** Removes what the run keeps while it goes on; safe to call at any time, from any thread. */
-    public void abandon() {
-        WorkFolder folder = work;
-        if (folder != null) {
-            folder.remove();
+            work.remove();
+            takeBack(cleanUp);
         }
     }
 
@@ -111,7 +121,6 @@ public final class QuantizeJob {
                 }
             }
             ranges.addAll(ByteRange.cut(file, output.length(), ByteRange.LENGTH, pieces));
-            storage.delete(work.unfinished(file));
         }
         RangeCopier copier = new RangeCopier(storage, work.unfinished());
         Stage.run(
@@ -151,14 +160,12 @@ public final class QuantizeJob {
                 session.context(), "validate", ranges, TensorRange::bytes, TensorRange::bytes, reader::run, progress);
     }
 
-    private void publish(Plan plan, Report report) throws IOException {
-        try (OutputStream out = storage.create(settings.reportFile() + ".tmp")) {
-            out.write(ReportFile.json(report));
+    private static void takeBack(Runnable hook) {
+        try {
+            ShutdownHookManager.get().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            return; // the process is ending, so the hook does what it is for
         }
-        for (int file = 0; file < plan.files().size(); file++) {
-            storage.rename(work.unfinished(file), plan.files().get(file).file());
-        }
-        storage.rename(settings.reportFile() + ".tmp", settings.reportFile());
     }
 
     private interface Step<R> {

@@ -1,5 +1,6 @@
 package io.sparkgguf.job;
 
+import io.sparkgguf.plan.UnitCutter;
 import io.sparkgguf.quant.mix.ImportanceFilter;
 import io.sparkgguf.quant.mix.MetadataOverride;
 import io.sparkgguf.quant.mix.TypeOptions;
@@ -45,6 +46,14 @@ public record QuantizeSettings(
 
     public QuantizeSettings {
         overrides = List.copyOf(overrides);
+        UnitCutter.requireUnitMemory(unitMemory);
+        if (imatrix == null
+                && !(importanceFilter.include().isEmpty()
+                        && importanceFilter.exclude().isEmpty())) {
+            throw new InvalidInputException("Cannot use "
+                    + (importanceFilter.include().isEmpty() ? "--exclude-weights" : "--include-weights")
+                    + " without --imatrix: it chooses among the tensors of an importance matrix");
+        }
         if (keepSplit && splitMaxSize > 0) {
             throw new InvalidInputException("Cannot combine --keep-split with --split-max-size:"
                     + " one keeps the shards of the source, the other cuts new ones");
@@ -58,6 +67,6 @@ public record QuantizeSettings(
 
     /** The name of the work folder. */
     public String work() {
-        return workFolder != null ? workFolder : output + ".work";
+        return workFolder != null ? workFolder.replaceAll("(?<=.)/+$", "") : output + ".work";
     }
 }

@@ -187,7 +187,7 @@ final class ReportBuilder {
         List<String> warnings = new ArrayList<>(prepared.warnings());
         for (PlannedTensor tensor : prepared.plan().tensors()) {
             if (nonFinite[tensor.index()] > 0) {
-                warnings.add("%s: %d weights were NaN or infinite and were taken as zero"
+                warnings.add("%s: %d weight(s) were NaN or infinite and were taken as zero"
                         .formatted(tensor.name(), nonFinite[tensor.index()]));
             }
         }

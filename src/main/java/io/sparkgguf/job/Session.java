@@ -18,6 +18,7 @@ public final class Session implements AutoCloseable {
 
     private final SparkConf conf;
     private JavaSparkContext context;
+    private volatile boolean interrupted;
 
     public Session(String name) {
         conf = new SparkConf().setAppName(name).setIfMissing("spark.master", "local[*]");
@@ -58,6 +59,24 @@ public final class Session implements AutoCloseable {
             context = new JavaSparkContext(conf);
         }
         return context;
+    }
+
+    /** Whether the process was told to end. */
+    boolean isInterrupted() {
+        return interrupted;
+    }
+
+    /** Ends what goes on, for good: when this returns, no task writes a file any more. */
+    void interrupt() {
+        interrupted = true;
+        JavaSparkContext running;
+        synchronized (this) {
+            running = context;
+        }
+        if (running != null && !running.sc().isStopped()) {
+            running.cancelAllJobs();
+            Stage.awaitIdle(running);
+        }
     }
 
     @Override

@@ -2,13 +2,16 @@ package io.sparkgguf.job;
 
 import java.io.IOException;
 import java.io.Serializable;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.ToDoubleFunction;
 import java.util.function.ToLongFunction;
 import org.apache.spark.SparkContext;
+import org.apache.spark.SparkExecutorInfo;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import scala.collection.Iterator;
@@ -23,6 +26,11 @@ import scala.runtime.BoxedUnit;
 final class Stage {
     /** Bundles for each core: enough that the last ones even out the load. */
     private static final int BUNDLES_PER_CORE = 24;
+
+    /** Tasks that run in this process: those of an embedded Spark. */
+    private static final AtomicInteger RUNNING_HERE = new AtomicInteger();
+
+    private static final long PATIENCE_NANOS = Duration.ofSeconds(20).toNanos();
 
     private Stage() {}
 
@@ -137,8 +145,36 @@ final class Stage {
                     handler,
                     ClassTag.apply(Object[].class));
         } catch (Exception failure) { // Scala throws what it likes
+            awaitIdle(spark);
             throw Failures.unwrap(failure);
         }
+    }
+
+    /**
+     * Waits until tasks that were told to stop have stopped, so that none writes a file that was just removed. Not for
+     * ever: a task that hangs must not keep a failed run from ending.
+     */
+    static void awaitIdle(JavaSparkContext spark) {
+        long start = System.nanoTime();
+        int calm = 0;
+        while (calm < 2 && System.nanoTime() - start < PATIENCE_NANOS) { // what Spark tells lags a little behind
+            calm = running(spark) == 0 ? calm + 1 : 0;
+            try {
+                Thread.sleep(20);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return;
+            }
+        }
+    }
+
+    private static int running(JavaSparkContext spark) {
+        if (spark.sc().isLocal()) {
+            return RUNNING_HERE.get();
+        }
+        return Arrays.stream(spark.statusTracker().getExecutorInfos())
+                .mapToInt(SparkExecutorInfo::numRunningTasks)
+                .sum();
     }
 
     /** The body of a Spark task; a named class, so that its serialized form holds the task alone. */
@@ -154,6 +190,15 @@ final class Stage {
 
         @Override
         public Object[] apply(org.apache.spark.TaskContext context, Iterator<ArrayList<T>> loads) {
+            RUNNING_HERE.incrementAndGet();
+            try {
+                return results(context, loads);
+            } finally {
+                RUNNING_HERE.decrementAndGet();
+            }
+        }
+
+        private Object[] results(org.apache.spark.TaskContext context, Iterator<ArrayList<T>> loads) {
             List<Object> results = new ArrayList<>();
             while (loads.hasNext()) {
                 for (T item : loads.next()) {

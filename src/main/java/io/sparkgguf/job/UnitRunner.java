@@ -3,6 +3,7 @@ package io.sparkgguf.job;
 import io.sparkgguf.format.imatrix.Importance;
 import io.sparkgguf.kernel.Finite;
 import io.sparkgguf.plan.ImportanceSource;
+import io.sparkgguf.plan.SourceRange;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormat;
 import io.sparkgguf.quant.BlockFormats;
@@ -132,16 +133,18 @@ final class UnitRunner implements Serializable {
         /** Refuses weights that are NaN or infinite, or takes them as zero; returns how many there were. */
         private long clean(float[] weights, int count, int slabRow) {
             long found = 0;
-            for (int at = Finite.firstNonFinite(weights, 0, count);
-                    at >= 0;
-                    at = Finite.firstNonFinite(weights, at + 1, count - at - 1)) {
+            int from = 0;
+            for (int next = Finite.firstNonFinite(weights, 0, count); next >= 0; ) {
+                int at = from + next; // the search counts from where it began
                 if (!allowNonFinite) {
                     throw new InvalidInputException("Cannot quantize tensor " + unit.name() + ": the weight at "
-                            + place(slabRow, at) + " is " + weights[at]
-                            + " (--allow-nonfinite takes such weights as zero)");
+                            + stored(slabRow, at) + " is " + weights[at]
+                            + "; --allow-nonfinite takes such weights as zero");
                 }
                 weights[at] = 0f;
                 found++;
+                from = at + 1;
+                next = Finite.firstNonFinite(weights, from, count - from);
             }
             nonFinite += found;
             return found;
@@ -161,6 +164,22 @@ final class UnitRunner implements Serializable {
         private String place(int slabRow, long at) {
             long element = (unit.firstRow() + slabRow) * unit.columns() + at;
             return "row " + element / unit.columns() + ", column " + element % unit.columns();
+        }
+
+        /** Where a weight lies in the source, whose rows may be in another order than the output's. */
+        private String stored(int slabRow, int at) {
+            long row = unit.order().sourceRow(slabRow + at / unit.columns());
+            int column = at % unit.columns();
+            String place = "row " + (unit.firstRow() + row) + ", column " + column;
+            int block = unit.source().blockElements();
+            long skip = unit.source().bytes((row * unit.columns() + column) / block * block);
+            for (SourceRange range : unit.ranges()) {
+                if (skip < range.length()) {
+                    return place + " (byte " + (range.offset() + skip) + " of " + range.file() + ")";
+                }
+                skip -= range.length();
+            }
+            return place;
         }
 
         private float[] importance() throws IOException {

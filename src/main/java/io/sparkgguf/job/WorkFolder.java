@@ -1,52 +1,91 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.plan.OutputFile;
+import io.sparkgguf.storage.RangeWriter;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
-/** The folder of a run that goes on: parts, headers and unfinished outputs. It is gone when the run ends. */
+/** What a run keeps while it goes on: the folder of its parts, unfinished outputs and report. All is gone when it ends. */
 final class WorkFolder {
     private static final String MARKER = "spark-gguf-work";
 
     private final Storage storage;
     private final String folder;
     private final List<OutputFile> outputs;
+    private final String report;
+    private boolean ours;
 
-    private WorkFolder(Storage storage, String folder, List<OutputFile> outputs) {
+    WorkFolder(Storage storage, String folder, List<OutputFile> outputs, String report) {
         this.storage = storage;
         this.folder = folder;
         this.outputs = outputs;
+        this.report = report;
     }
 
     /**
-     * Makes the folder. What an interrupted run left there is removed; a folder of somebody else is not touched.
+     * Makes the folder and the unfinished files, empty: a place that cannot be written is found before the work is done.
+     * What an interrupted run left there is removed; what belongs to somebody else is not touched.
      *
-     * @throws InvalidInputException when there is something of that name that no run of this program made
+     * @throws InvalidInputException when there is something of these names that no run of this program made, or the
+     *     output cannot be written at an offset
      */
-    static WorkFolder create(Storage storage, String folder, List<OutputFile> outputs, Progress progress)
-            throws IOException {
+    synchronized void create(Progress progress) throws IOException {
+        for (String file : unfinishedFiles()) {
+            storage.requireFileName(file);
+        }
         String marker = storage.resolve(folder, MARKER);
-        if (storage.exists(folder)) {
-            if (!storage.exists(marker)
-                    && !(storage.status(folder).folder() && storage.list(folder).isEmpty())) {
+        boolean interrupted = storage.exists(folder);
+        if (interrupted) {
+            boolean empty =
+                    storage.status(folder).folder() && storage.list(folder).isEmpty();
+            if (!empty && !storage.exists(marker)) {
                 throw new InvalidInputException("Cannot use work folder " + folder
                         + ": it exists and was not made by this program; name another with --work-dir");
             }
-            progress.say("removing what an interrupted run left in " + folder);
+        } else {
+            storage.requireFileName(folder); // its parent is there: no other folder is made that would stay
+        }
+        ours = true;
+        if (interrupted) {
+            progress.say("spark-gguf: removing what an interrupted run left in " + folder);
             storage.delete(folder);
         }
-        WorkFolder work = new WorkFolder(storage, folder, outputs);
         storage.createFolder(folder);
         try (OutputStream out = storage.create(marker)) {
             out.write("Parts of an unfinished run; may be deleted when none is going on.\n"
                     .getBytes(StandardCharsets.UTF_8));
         }
-        storage.createFolder(work.parts());
-        return work;
+        storage.createFolder(parts());
+        for (String file : unfinished()) {
+            storage.delete(file);
+            Optional<RangeWriter> writer = storage.openForWriting(file);
+            if (writer.isEmpty()) {
+                throw new InvalidInputException("Cannot write " + file
+                        + ": files of this file system cannot be written at an offset; name a local output");
+            }
+            writer.get().close();
+        }
+        storage.create(unfinishedReport()).close();
+    }
+
+    /** Writes the report and gives all files their names. Nobody can remove the unfinished ones in between. */
+    synchronized void publish(byte[] reportBytes) throws IOException {
+        if (!ours) {
+            throw new IOException("Cannot publish " + outputs.get(0).file() + ": the run was told to end");
+        }
+        try (OutputStream out = storage.create(unfinishedReport())) {
+            out.write(reportBytes);
+        }
+        for (int file = 0; file < outputs.size(); file++) {
+            storage.rename(unfinished(file), outputs.get(file).file());
+        }
+        storage.rename(unfinishedReport(), report);
     }
 
     /** Where parts are written. */
@@ -61,7 +100,7 @@ final class WorkFolder {
 
     /** The header of an output file. */
     String header(int file) {
-        return storage.resolve(folder, "header-" + file);
+        return storage.resolve(parts(), "header-" + file);
     }
 
     /** An output file before it has its name: beside it, so that a rename is enough. */
@@ -78,12 +117,31 @@ final class WorkFolder {
         return names;
     }
 
-    /** Removes the folder and unfinished outputs. Failing to do so must not hide why the run ended, so it is logged. */
+    /** The report before it has its name. */
+    String unfinishedReport() {
+        return report + ".unfinished";
+    }
+
+    private List<String> unfinishedFiles() {
+        List<String> files = new ArrayList<>(List.of(unfinished()));
+        files.add(unfinishedReport());
+        return files;
+    }
+
+    /**
+     * Removes all of it, if it was made. Failing to do so must not hide why the run ended, so it is logged. The marker goes
+     * last: whatever stops this halfway, the next run knows the folder as ours.
+     */
     synchronized void remove() {
+        if (!ours) {
+            return;
+        }
+        ours = false;
         try {
-            for (String file : unfinished()) {
+            for (String file : unfinishedFiles()) {
                 storage.delete(file);
             }
+            storage.delete(parts());
             storage.delete(folder);
         } catch (IOException e) {
             System.getLogger(WorkFolder.class.getName())

@@ -17,6 +17,7 @@ import java.util.Iterator;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
+import java.util.regex.Pattern;
 
 /**
  * Typed access to {@code config.json}, {@code generation_config.json} or one object inside. A key whose value is null
@@ -25,6 +26,9 @@ import java.util.OptionalLong;
 public final class HfConfig {
     /** Longest file that is read; configurations have a few kilobytes, those with long label maps some hundred. */
     public static final int MAX_BYTES = 16 << 20;
+
+    /** What Jackson adds for programmers. */
+    private static final Pattern ADVICE = Pattern.compile("(, from|: enable) `[^`]*`( to allow)?");
 
     private static final JsonMapper MAPPER = JsonMapper.builder(new JsonFactoryBuilder()
                     .streamReadConstraints(StreamReadConstraints.builder()
@@ -76,7 +80,8 @@ public final class HfConfig {
         } catch (JsonProcessingException e) {
             JsonLocation at = e.getLocation();
             throw new InvalidInputException(
-                    "Cannot read " + file + ": not acceptable JSON (" + e.getOriginalMessage() + ")"
+                    "Cannot read " + file + ": not acceptable JSON ("
+                            + ADVICE.matcher(e.getOriginalMessage()).replaceAll("") + ")"
                             + (at == null ? "" : ", at line " + at.getLineNr() + ", column " + at.getColumnNr()),
                     e);
         }

@@ -33,11 +33,16 @@ public final class UnitCutter {
      * @param unitMemory bytes that a unit may read and write, and hold at once
      */
     public UnitCutter(long unitMemory) {
-        if (unitMemory < 1 << 16 || unitMemory > 1L << 30) {
-            throw new InvalidInputException("Cannot cut work units of " + unitMemory
-                    + " bytes: --unit-memory must lie between 64k and 1g, for example 64m");
-        }
+        requireUnitMemory(unitMemory);
         this.unitMemory = unitMemory;
+    }
+
+    /** @throws InvalidInputException when no units of this size are cut */
+    public static void requireUnitMemory(long bytes) {
+        if (bytes < 1 << 16 || bytes > 1L << 30) {
+            throw new InvalidInputException(
+                    "Cannot use --unit-memory " + bytes + ": it must lie between 64k and 1g, for example 64m");
+        }
     }
 
     /** Cuts one tensor; ids count on from {@code firstId}. A tensor of no elements has no units. */

@@ -86,6 +86,25 @@ public final class LocalStorage implements Storage {
     }
 
     @Override
+    public void requireFileName(String file) {
+        Path path = path(file);
+        Path folder = path.toAbsolutePath().getParent();
+        String reason = null;
+        if (Files.isDirectory(path)) {
+            reason = "it is a folder";
+        } else if (file.endsWith("/")) {
+            reason = "that is the name of a folder";
+        } else if (!Files.isDirectory(folder)) {
+            reason = Files.exists(folder) ? folder + " is no folder" : "folder " + folder + " does not exist";
+        } else if (Files.exists(path) && !Files.isRegularFile(path)) {
+            reason = "it is a device or pipe";
+        }
+        if (reason != null) {
+            throw new InvalidInputException("Cannot write " + file + ": " + reason);
+        }
+    }
+
+    @Override
     public List<FileStatus> list(String folder) throws IOException {
         List<Path> children = new ArrayList<>();
         try (var stream = Files.newDirectoryStream(path(folder))) {

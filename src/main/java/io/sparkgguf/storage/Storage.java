@@ -1,5 +1,6 @@
 package io.sparkgguf.storage;
 
+import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.Serializable;
@@ -24,6 +25,18 @@ public interface Storage extends Serializable {
     /** Whether both names mean the same file, whether it exists or not. */
     default boolean isSameFile(String a, String b) throws IOException {
         return a.equals(b);
+    }
+
+    /**
+     * Refuses a name that no file can get: a folder has it, or there is no folder to hold it. A file of that name may be
+     * there. Touches nothing, so that a long run can ask before it begins.
+     *
+     * @throws io.sparkgguf.tensor.InvalidInputException with the reason
+     */
+    default void requireFileName(String file) throws IOException {
+        if (exists(file) && status(file).folder()) {
+            throw new InvalidInputException("Cannot write " + file + ": it is a folder");
+        }
     }
 
     /** The entries of a folder, in order of name, not recursively. */

@@ -155,8 +155,7 @@ class UnitCutterTest {
     void memoryOutsideTheLimitsIsRefused(long memory) {
         InvalidInputException refusal = assertThrows(InvalidInputException.class, () -> new UnitCutter(memory));
         assertEquals(
-                "Cannot cut work units of " + memory
-                        + " bytes: --unit-memory must lie between 64k and 1g, for example 64m",
+                "Cannot use --unit-memory " + memory + ": it must lie between 64k and 1g, for example 64m",
                 refusal.getMessage());
     }
 

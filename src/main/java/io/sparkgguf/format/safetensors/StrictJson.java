@@ -17,6 +17,7 @@ import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CoderResult;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
+import java.util.regex.Pattern;
 
 /**
  * Walks one JSON object in UTF-8, token by token, with limits; every complaint names the file and the byte.
@@ -40,6 +41,9 @@ final class StrictJson implements Closeable {
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
             .build();
+
+    /** What Jackson adds for programmers. */
+    private static final Pattern ADVICE = Pattern.compile("(, from|: enable) `[^`]*`( to allow)?");
 
     private final String file;
     private final byte[] bytes;
@@ -166,7 +170,9 @@ final class StrictJson implements Closeable {
 
     private InvalidInputException notJson(JsonProcessingException e) {
         long characters = e.getLocation() == null ? 0 : e.getLocation().getCharOffset();
-        return damaged("not acceptable JSON (" + e.getOriginalMessage() + ")", origin + byteOf(characters));
+        return damaged(
+                "not acceptable JSON (" + ADVICE.matcher(e.getOriginalMessage()).replaceAll("") + ")",
+                origin + byteOf(characters));
     }
 
     /** The byte at which character {@code characters} (UTF-16 units) starts; the bytes are known to be UTF-8. */

@@ -42,7 +42,8 @@ final class PreTokenizerFinder {
             Merges merges,
             JsonInput config,
             String named) {
-        PreTokenizer found = named == null ? byDigest(tokenizer, tokenizerJson, first, merges, config) : named(named);
+        PreTokenizer found =
+                named == null ? byDigest(tokenizer, tokenizerJson, first, merges, config) : PreTokenizer.named(named);
         if (table.note(found.id()) != null) {
             notes.add(table.note(found.id()));
         }
@@ -66,14 +67,6 @@ final class PreTokenizerFinder {
                     + JsonInput.oneLine(e.getMessage()) + ")");
         }
         return byStructure(tokenizer, merges, config, digest);
-    }
-
-    private PreTokenizer named(String id) {
-        if (!table.isKnown(id)) {
-            throw new InvalidInputException("Cannot use the pre-tokenizer " + JsonInput.quote(id)
-                    + ": llama.cpp knows none of this name; known are " + table.idList());
-        }
-        return new PreTokenizer(id, "named by the user");
     }
 
     private PreTokenizer byStructure(FastTokenizer tokenizer, Merges merges, JsonInput config, String digest) {

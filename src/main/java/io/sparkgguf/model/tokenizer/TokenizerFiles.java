@@ -4,9 +4,11 @@ import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -83,6 +85,11 @@ public record TokenizerFiles(Map<String, byte[]> files) {
             reader.readFully(0, bytes, 0, bytes.length);
             return bytes;
         }
+    }
+
+    /** The names of the files that are read where they are there, in the folder itself. */
+    public static Set<String> names() {
+        return Collections.unmodifiableSet(LIMITS.keySet());
     }
 
     Optional<byte[]> get(String name) {

@@ -11,8 +11,9 @@ public final class Spelling {
     private Spelling() {}
 
     /**
-     * The known names nearest to {@code given}, at most three, all at the same Levenshtein distance (ignoring case); none
-     * when more than a third of the given characters, and more than one, would have to change.
+     * The known names nearest to {@code given}, at most three, all at the same Levenshtein distance (ignoring case). When
+     * more than a third of the given characters, and more than one, would have to change: the first names that it begins,
+     * if it has three characters or more.
      */
     public static List<String> nearest(String given, Collection<String> known) {
         String wanted = given.toUpperCase(Locale.ROOT);
@@ -22,7 +23,11 @@ public final class Spelling {
                 .min()
                 .orElse(Integer.MAX_VALUE);
         if (best > limit) {
-            return List.of();
+            return known.stream()
+                    .filter(name -> wanted.length() >= 3
+                            && name.toUpperCase(Locale.ROOT).startsWith(wanted))
+                    .limit(SUGGESTIONS)
+                    .toList();
         }
         return known.stream()
                 .filter(name -> distance(wanted, name.toUpperCase(Locale.ROOT)) == best)

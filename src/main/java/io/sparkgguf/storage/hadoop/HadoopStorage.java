@@ -172,6 +172,15 @@ public final class HadoopStorage implements Storage {
     }
 
     @Override
+    public void requireFileName(String file) throws IOException {
+        if (isLocal(file)) {
+            local.requireFileName(file);
+        } else {
+            Storage.super.requireFileName(file);
+        }
+    }
+
+    @Override
     public List<FileStatus> list(String folder) throws IOException {
         if (isLocal(folder)) {
             return local.list(folder);
