@@ -48,7 +48,7 @@ public final class Lanes {
         for (int b = 0; b < WIDTH; b++) {
             starts[b] = b < blocks ? at + b * elements : at;
         }
-        gather(x, starts, elements, tile);
+        gather(x, starts, elements, tile, 0);
     }
 
     /**
@@ -62,19 +62,19 @@ public final class Lanes {
         for (int b = 0; b < WIDTH; b++) {
             starts[b] = at + (block + b) % blocksPerRow * elements;
         }
-        gather(row, starts, elements, tile);
+        gather(row, starts, elements, tile, 0);
     }
 
-    /** Copies the blocks of {@code elements} floats that begin at {@code starts} into a tile. */
-    static void gather(float[] x, int[] starts, int elements, float[] tile) {
+    /** Copies the blocks of {@code elements} floats that begin at {@code starts} into a tile from {@code tileAt}. */
+    static void gather(float[] x, int[] starts, int elements, float[] tile, int tileAt) {
         if (Transposition.WORKS && elements % Transposition.SIZE == 0) {
-            Transposition.columns(x, starts, elements, tile);
+            Transposition.columns(x, starts, elements, tile, tileAt);
             return;
         }
         for (int b = 0; b < WIDTH; b++) {
             int from = starts[b];
             for (int i = 0; i < elements; i++) {
-                tile[i * WIDTH + b] = x[from + i];
+                tile[tileAt + i * WIDTH + b] = x[from + i];
             }
         }
     }

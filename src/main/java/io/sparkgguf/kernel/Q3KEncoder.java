@@ -92,7 +92,7 @@ public final class Q3KEncoder {
     }
 
     /** Codes of the scales of sub-blocks without importance, 0 to 63; the scale of scales. */
-    static float codes(float[] scales, byte[] codes) {
+    private static float codes(float[] scales, byte[] codes) {
         float extreme = Extremes.scalar(scales, 0, GROUPS);
         Arrays.fill(codes, (byte) 0);
         if (extreme == 0) {
@@ -128,8 +128,7 @@ public final class Q3KEncoder {
             int count = Math.min(Lanes.WIDTH, blocks - b);
             Lanes.gather(x, at + b * ELEMENTS, count, ELEMENTS, tile.x);
             if (importance == null) {
-                // The weights are not needed, so their room holds the rounded levels.
-                ThreeBitDescent.lanes(tile.x, GROUPS, tile.w, tile.sum, tile.sum2, tile.active, tile.scale);
+                tile.descent.lanes(tile.x, GROUPS, x, at + b * ELEMENTS, count, tile.scale);
                 codes(tile);
             } else {
                 Lanes.gatherCyclic(importance, importanceAt, b, blocksPerRow, ELEMENTS, tile.w);
@@ -137,20 +136,21 @@ public final class Q3KEncoder {
             }
             scales(tile);
             if (Requantizer.anyZero(tile.sum, GROUPS * Lanes.WIDTH)) {
-                keepLevels(tile, importance != null);
+                if (importance == null) {
+                    keepLevels(tile, x, at + b * ELEMENTS, count);
+                } else {
+                    keepLevels(tile);
+                }
             }
             for (int g = 0; g < GROUPS; g++) {
                 Requantizer.lanes(tile.x, g * GROUP * Lanes.WIDTH, HALF, tile.sum, g * Lanes.WIDTH, tile.levels);
             }
             pack(tile.levels, tile.words);
+            packCodes(tile.codes, tile.words);
             for (int lane = 0; lane < count; lane++) {
                 int to = outAt + (b + lane) * BYTES;
-                tile.write(lane, 0, SCALES_AT / 4, out, to);
-                Arrays.fill(out, to + SCALES_AT, to + D_AT, (byte) 0);
-                for (int g = 0; g < GROUPS; g++) {
-                    putCode(tile.codes[g * Lanes.WIDTH + lane], g, out, to + SCALES_AT);
-                }
-                Words.putShort(out, to + D_AT, Binary16.fromFloat(tile.d[lane]));
+                tile.write(lane, 0, D_AT / 4, out, to);
+                Words.putShort(out, to + D_AT, tile.stored[lane]);
             }
         }
     }
@@ -170,7 +170,7 @@ public final class Q3KEncoder {
     }
 
     /** Without importance: the codes of the sub-blocks' scales and the scale of scales. */
-    static void codes(Tile tile) {
+    private static void codes(Tile tile) {
         Extremes.lanes(tile.scale, 0, GROUPS, tile.d, 0);
         FloatVector extreme = FloatVector.fromArray(Lanes.FLOATS, tile.d, 0);
         FloatVector inverse = FloatVector.broadcast(Lanes.FLOATS, -SCALE_HALF).div(extreme);
@@ -193,11 +193,12 @@ public final class Q3KEncoder {
     }
 
     /** Scales as stored: codes times the stored d, into {@code tile.sum}. */
-    static void scales(Tile tile) {
+    private static void scales(Tile tile) {
         for (int lane = 0; lane < Lanes.WIDTH; lane++) {
-            tile.spread[lane] = Binary16.toFloat(Binary16.fromFloat(tile.d[lane]));
+            tile.stored[lane] = Binary16.fromFloat(tile.d[lane]);
+            tile.d[lane] = Binary16.toFloat(tile.stored[lane]);
         }
-        FloatVector d = FloatVector.fromArray(Lanes.FLOATS, tile.spread, 0);
+        FloatVector d = FloatVector.fromArray(Lanes.FLOATS, tile.d, 0);
         for (int g = 0; g < GROUPS * Lanes.WIDTH; g += Lanes.WIDTH) {
             // The code as a float, by way of the mantissa.
             FloatVector code = IntVector.fromArray(Lanes.INTS, tile.codes, g)
@@ -208,20 +209,31 @@ public final class Q3KEncoder {
         }
     }
 
-    /** The search's levels, for sub-blocks whose stored scale is zero. */
-    private static void keepLevels(Tile tile, boolean searched) {
-        if (searched) {
-            for (int g = 0; g < GROUPS; g++) {
-                SymmetricSearch.levels(
-                        tile.x, g * GROUP * Lanes.WIDTH, GROUP, HALF, tile.inverse, g * Lanes.WIDTH, tile.levels);
+    /** With importance: the search's levels, for sub-blocks whose stored scale is zero. */
+    private static void keepLevels(Tile tile) {
+        for (int g = 0; g < GROUPS; g++) {
+            SymmetricSearch.levels(
+                    tile.x, g * GROUP * Lanes.WIDTH, GROUP, HALF, tile.inverse, g * Lanes.WIDTH, tile.levels);
+        }
+    }
+
+    /** Without importance: the descent's levels, for sub-blocks whose stored scale is zero. */
+    private static void keepLevels(Tile tile, float[] x, int at, int count) {
+        byte[] levels = new byte[GROUP];
+        for (int g = 0; g < GROUPS; g++) {
+            for (int lane = 0; lane < count; lane++) {
+                if (tile.sum[g * Lanes.WIDTH + lane] == 0) {
+                    ThreeBitDescent.scalar(x, at + lane * ELEMENTS + g * GROUP, levels, 0);
+                    for (int i = 0; i < GROUP; i++) {
+                        tile.levels[(g * GROUP + i) * Lanes.WIDTH + lane] = levels[i];
+                    }
+                }
             }
-        } else {
-            ThreeBitDescent.levels(tile.w, ELEMENTS, tile.levels);
         }
     }
 
     /** Levels to words: word k holds bytes 4k to 4k + 3 of the block. */
-    static void pack(int[] levels, int[] words) {
+    private static void pack(int[] levels, int[] words) {
         for (int k = 0; k < 16; k++) {
             int at = (128 * (k / 8) + 4 * (k % 8)) * Lanes.WIDTH;
             IntVector q0 = Lanes.bytes(levels, at);
@@ -246,5 +258,26 @@ public final class Q3KEncoder {
             IntVector second = IntVector.fromArray(Lanes.INTS, words, 32 * Lanes.WIDTH + k);
             first.or(second.lanewise(VectorOperators.LSHL, 4)).intoArray(words, k);
         }
+    }
+
+    /** The codes of the scales to the three words behind those of the levels. */
+    private static void packCodes(int[] codes, int[] words) {
+        IntVector c0 = Lanes.bytes(codes, 0);
+        IntVector c4 = Lanes.bytes(codes, 4 * Lanes.WIDTH);
+        IntVector c8 = Lanes.bytes(codes, 8 * Lanes.WIDTH);
+        IntVector c12 = Lanes.bytes(codes, 12 * Lanes.WIDTH);
+        int to = SCALES_AT / 4 * Lanes.WIDTH;
+        c0.and(0x0f0f0f0f)
+                .or(c8.and(0x0f0f0f0f).lanewise(VectorOperators.LSHL, 4))
+                .intoArray(words, to);
+        c4.and(0x0f0f0f0f)
+                .or(c12.and(0x0f0f0f0f).lanewise(VectorOperators.LSHL, 4))
+                .intoArray(words, to + Lanes.WIDTH);
+        c0.and(0x30303030)
+                .lanewise(VectorOperators.LSHR, 4)
+                .or(c4.and(0x30303030).lanewise(VectorOperators.LSHR, 2))
+                .or(c8.and(0x30303030))
+                .or(c12.and(0x30303030).lanewise(VectorOperators.LSHL, 2))
+                .intoArray(words, to + 2 * Lanes.WIDTH);
     }
 }

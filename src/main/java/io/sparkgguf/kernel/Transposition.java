@@ -32,17 +32,17 @@ final class Transposition {
     private Transposition() {}
 
     /**
-     * Element i of row r, {@code x[starts[r] + i]}, to {@code out[16 * i + r]}.
+     * Element i of row r, {@code x[starts[r] + i]}, to {@code out[outAt + 16 * i + r]}.
      *
      * @param elements of a row, a multiple of 16
      */
-    static void columns(float[] x, int[] starts, int elements, float[] out) {
-        firstHalf(x, starts, elements, out);
-        secondHalf(elements, out);
+    static void columns(float[] x, int[] starts, int elements, float[] out, int outAt) {
+        firstHalf(x, starts, elements, out, outAt);
+        secondHalf(elements, out, outAt);
     }
 
     /** Rows r, r + 4, r + 8 and r + 12 of each sixteen through rounds one and two; they are left at distances of four rows. */
-    private static void firstHalf(float[] x, int[] starts, int elements, float[] out) {
+    private static void firstHalf(float[] x, int[] starts, int elements, float[] out, int outAt) {
         IntVector odd = IntVector.fromArray(Lanes.INTS, ODD, 0);
         IntVector even = odd.not();
         for (int r = 0; r < 4; r++) {
@@ -79,7 +79,7 @@ final class Transposition {
                 d = ac1.rearrange(SECOND_HALF)
                         .and(even)
                         .or(bd1.rearrange(SECOND_HALF).and(odd));
-                int to = (i + r) * SIZE;
+                int to = outAt + (i + r) * SIZE;
                 a.reinterpretAsFloats().intoArray(out, to);
                 b.reinterpretAsFloats().intoArray(out, to + 4 * SIZE);
                 c.reinterpretAsFloats().intoArray(out, to + 8 * SIZE);
@@ -89,10 +89,10 @@ final class Transposition {
     }
 
     /** Four neighbouring rows at a time through rounds three and four, in place. */
-    private static void secondHalf(int elements, float[] out) {
+    private static void secondHalf(int elements, float[] out, int outAt) {
         IntVector odd = IntVector.fromArray(Lanes.INTS, ODD, 0);
         IntVector even = odd.not();
-        for (int at = 0; at < elements * SIZE; at += 4 * SIZE) {
+        for (int at = outAt; at < outAt + elements * SIZE; at += 4 * SIZE) {
             IntVector a = FloatVector.fromArray(Lanes.FLOATS, out, at).reinterpretAsInts();
             IntVector b = FloatVector.fromArray(Lanes.FLOATS, out, at + SIZE).reinterpretAsInts();
             IntVector c =
