@@ -41,7 +41,7 @@ public final class QuantizeJob {
 
     public QuantizeJob(Session session, QuantizeSettings settings, Progress progress) {
         this.session = session;
-        this.settings = settings;
+        this.settings = settings.renamed(session::everywhere);
         this.progress = progress;
         this.storage = session.storage();
     }
@@ -84,8 +84,8 @@ public final class QuantizeJob {
             prepared.checkpoint().requireUnchanged(storage);
             work.publish(ReportFile.json(report));
             return report;
-        } catch (IOException | RuntimeException e) {
-            if (session.isInterrupted()) { // whatever broke first then says nothing
+        } catch (IOException | RuntimeException | LinkageError e) { // the last: Spark cannot start while a process ends
+            if (session.isInterrupted()) {
                 throw new InterruptedIOException("Cannot finish the run: it was interrupted");
             }
             throw e;

@@ -7,6 +7,7 @@ import io.sparkgguf.quant.mix.TypeOptions;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /**
  * What a run of quantize is asked to do.
@@ -58,6 +59,25 @@ public record QuantizeSettings(
             throw new InvalidInputException("Cannot combine --keep-split with --split-max-size:"
                     + " one keeps the shards of the source, the other cuts new ones");
         }
+    }
+
+    /** The same run with files named by {@code name}, which gets null too. */
+    QuantizeSettings renamed(UnaryOperator<String> name) {
+        return new QuantizeSettings(
+                name.apply(model),
+                name.apply(output),
+                name.apply(report),
+                name.apply(workFolder),
+                types,
+                name.apply(imatrix),
+                importanceFilter,
+                overrides,
+                preTokenizer,
+                keepSplit,
+                splitMaxSize,
+                unitMemory,
+                allowNonFinite,
+                asked);
     }
 
     /** The name of the report. */

@@ -1,7 +1,9 @@
 package io.sparkgguf.job;
 
+import io.sparkgguf.storage.Names;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.hadoop.HadoopStorage;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.spark.SparkConf;
@@ -61,6 +63,16 @@ public final class Session implements AutoCloseable {
         return context;
     }
 
+    /** A file's name such that executors, which run in folders of their own, mean the same file; null stays null. */
+    String everywhere(String file) {
+        return file == null
+                        || file.isEmpty()
+                        || isLocal()
+                        || !Names.scheme(file).isEmpty()
+                ? file
+                : Path.of(file).toAbsolutePath().toString();
+    }
+
     /** Whether the process was told to end. */
     boolean isInterrupted() {
         return interrupted;
@@ -81,7 +93,7 @@ public final class Session implements AutoCloseable {
 
     @Override
     public synchronized void close() {
-        if (context != null) {
+        if (context != null && !interrupted) { // else Spark's own end of the process does it, while we tell why
             context.close();
             context = null;
         }

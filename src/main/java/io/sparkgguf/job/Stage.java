@@ -145,6 +145,11 @@ final class Stage {
                     handler,
                     ClassTag.apply(Object[].class));
         } catch (Exception failure) { // Scala throws what it likes
+            if (context.isStopped()) {
+                throw new IOException(
+                        "Cannot finish the stage: Spark at " + context.master() + " ended or cannot be reached",
+                        failure);
+            }
             awaitIdle(spark);
             throw Failures.unwrap(failure);
         }

@@ -64,6 +64,10 @@ public final class ValidateJob {
      * @param model the source to compare with, or null
      */
     public ValidationReport run(String file, String reportFile, String model) throws IOException {
+        return validate(session.everywhere(file), session.everywhere(reportFile), session.everywhere(model));
+    }
+
+    private ValidationReport validate(String file, String reportFile, String model) throws IOException {
         if (!storage.exists(file)) {
             throw new InvalidInputException("Cannot validate " + file + ": no such file");
         }
