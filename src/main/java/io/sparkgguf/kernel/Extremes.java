@@ -7,7 +7,7 @@ import jdk.incubator.vector.VectorOperators;
 
 /** The element of largest magnitude, with its sign: the first of equals; zero when all are zero or NaN. */
 final class Extremes {
-    /** Above it, as integers, are the magnitudes of NaN. */
+    /** As an integer; above it are the magnitudes of NaN. */
     private static final int INFINITY = 0x7f800000;
 
     private Extremes() {}
@@ -30,11 +30,12 @@ final class Extremes {
      * Those of a tile of blocks of {@code elements} elements.
      *
      * <p>A positive float is an integer that grows with it, a negative one too with its sign bit flipped. So two maxima of
-     * integers suffice, without masks, unless they are equal or NaN is among the elements.
+     * integers suffice, without masks, unless they are equal or not finite.
      *
      * @param extreme receives one a lane, from {@code out}
+     * @return whether all elements are finite
      */
-    static void lanes(float[] x, int at, int elements, float[] extreme, int out) {
+    static boolean lanes(float[] x, int at, int elements, float[] extreme, int out) {
         IntVector sign = IntVector.broadcast(Lanes.INTS, 0x80000000);
         IntVector positive = IntVector.zero(Lanes.INTS);
         IntVector negative = positive;
@@ -44,12 +45,14 @@ final class Extremes {
             negative = negative.max(v.lanewise(VectorOperators.XOR, sign));
         }
         IntVector larger = positive.max(negative);
-        VectorMask<Integer> equal = positive.min(negative).compare(VectorOperators.EQ, larger);
-        if (equal.or(larger.compare(VectorOperators.GT, INFINITY)).anyTrue()) {
+        boolean finite = !larger.compare(VectorOperators.GE, INFINITY).anyTrue();
+        if (!finite
+                || positive.min(negative).compare(VectorOperators.EQ, larger).anyTrue()) {
             inOrder(x, at, elements, extreme, out);
-            return;
+        } else {
+            larger.or(positive.sub(negative).and(sign)).reinterpretAsFloats().intoArray(extreme, out);
         }
-        larger.or(positive.sub(negative).and(sign)).reinterpretAsFloats().intoArray(extreme, out);
+        return finite;
     }
 
     /** The same as {@link #lanes}, for whatever elements. */

@@ -13,7 +13,7 @@ import jdk.incubator.vector.VectorOperators;
  * fits them best is then {@code sum(w x l) / sum(w l l)}, and the candidate of the largest {@code sum(w x l)² / sum(w l l)}
  * wins, the earlier one on ties. A block whose largest magnitude is below {@link #SMALLEST} has scale zero and levels zero.
  *
- * <p>Instead of a winner's levels the vector form keeps its inverse scale; zero stands for a block with levels zero.
+ * <p>Instead of a winner's levels its inverse scale is kept; positive zero stands for a block with levels zero.
  *
  * <p>Source: make_qx_quants of ggml; operations and their order are its own, in float without fused multiply-add.
  */
@@ -56,14 +56,26 @@ final class SymmetricSearch {
      */
     static float scalar(
             float[] x, int at, int elements, int half, float[] weights, int weightsAt, byte[] levels, int levelsAt) {
-        float extreme = Extremes.scalar(x, at, elements);
+        float inverse = inverse(x, at, 1, elements, half, weights, weightsAt);
+        boolean none = Float.floatToRawIntBits(inverse) == 0;
+        for (int i = 0; i < elements; i++) {
+            levels[levelsAt + i] = (byte) (none ? 0 : half + NearestInt.level(inverse * x[at + i], half));
+        }
+        return none ? 0 : scale(x, at, 1, elements, half, weights, weightsAt, inverse);
+    }
+
+    /** The inverse scale of the winner, positive zero for a block of zeros; elements lie {@code stride} apart. */
+    private static float inverse(
+            float[] x, int at, int stride, int elements, int half, float[] weights, int weightsAt) {
+        float extreme = 0;
+        for (int i = 0; i < elements; i++) {
+            float v = x[at + i * stride];
+            extreme = Math.abs(v) > Math.abs(extreme) ? v : extreme;
+        }
         if (Math.abs(extreme) < SMALLEST) {
-            for (int i = 0; i < elements; i++) {
-                levels[levelsAt + i] = 0;
-            }
             return 0;
         }
-        float scale = 0;
+        float winner = 0;
         float best = 0;
         float[] steps = steps(half);
         for (int c = 0; c < CANDIDATES; c++) {
@@ -71,25 +83,34 @@ final class SymmetricSearch {
             float sumXL = 0;
             float sumLL = 0;
             for (int i = 0; i < elements; i++) {
-                float l = NearestInt.level(inverse * x[at + i], half);
-                float w = weights[weightsAt + i];
-                sumXL += w * x[at + i] * l;
+                float v = x[at + i * stride];
+                float l = NearestInt.level(inverse * v, half);
+                float w = weights[weightsAt + i * stride];
+                sumXL += w * v * l;
                 sumLL += w * l * l;
             }
-            if (c == 0) {
-                scale = sumLL != 0 ? sumXL / sumLL : 0;
+            if (c == 0 || sumLL > 0 && sumXL * sumXL > best * sumLL) {
+                float scale = sumLL != 0 ? sumXL / sumLL : 0;
                 best = scale * sumXL;
-            } else if (sumLL > 0 && sumXL * sumXL > best * sumLL) {
-                scale = sumXL / sumLL;
-                best = scale * sumXL;
-            } else {
-                continue;
-            }
-            for (int i = 0; i < elements; i++) {
-                levels[levelsAt + i] = (byte) (half + NearestInt.level(inverse * x[at + i], half));
+                winner = inverse;
             }
         }
-        return scale;
+        return winner;
+    }
+
+    /** The scale that fits best the levels that belong to {@code inverse}; elements lie {@code stride} apart. */
+    private static float scale(
+            float[] x, int at, int stride, int elements, int half, float[] weights, int weightsAt, float inverse) {
+        float sumXL = 0;
+        float sumLL = 0;
+        for (int i = 0; i < elements; i++) {
+            float v = x[at + i * stride];
+            float l = NearestInt.level(inverse * v, half);
+            float w = weights[weightsAt + i * stride];
+            sumXL += w * v * l;
+            sumLL += w * l * l;
+        }
+        return sumLL != 0 ? sumXL / sumLL : 0;
     }
 
     /**
@@ -101,13 +122,28 @@ final class SymmetricSearch {
      * @param inverse receives the inverse scales that give the winners' levels, or zero, from {@code out}
      */
     void lanes(float[] x, float[] w, int at, int elements, int half, float[] scale, float[] inverse, int out) {
-        Extremes.lanes(x, at, elements, extreme, 0);
+        if (!Extremes.lanes(x, at, elements, extreme, 0)) {
+            // The levels below are clamped as numbers, which those of infinities and NaN are not.
+            oneByOne(x, w, at, elements, half, scale, inverse, out);
+            return;
+        }
         first(x, w, at, elements, half);
         float[] steps = steps(half);
         for (int c = 1; c < CANDIDATES; c += AT_ONCE) {
             sums(x, w, at, elements, half, steps, c);
         }
         choose(steps, scale, inverse, out);
+    }
+
+    /** The same as {@link #lanes} by the scalar definition. */
+    private static void oneByOne(
+            float[] x, float[] w, int at, int elements, int half, float[] scale, float[] inverse, int out) {
+        for (int lane = 0; lane < Lanes.WIDTH; lane++) {
+            float winner = inverse(x, at + lane, Lanes.WIDTH, elements, half, w, at + lane);
+            boolean none = Float.floatToRawIntBits(winner) == 0;
+            inverse[out + lane] = winner;
+            scale[out + lane] = none ? 0 : scale(x, at + lane, Lanes.WIDTH, elements, half, w, at + lane, winner);
+        }
     }
 
     /** The sums w x l and w l l of the first candidate. */

@@ -137,7 +137,11 @@ final class ThreeBitDescent {
      */
     void lanes(float[] x, int groups, float[] source, int at, int lanes, float[] scale) {
         for (int g = 0; g < groups; g++) {
-            Extremes.lanes(x, g * ELEMENTS * Lanes.WIDTH, ELEMENTS, inverse, g * Lanes.WIDTH);
+            if (!Extremes.lanes(x, g * ELEMENTS * Lanes.WIDTH, ELEMENTS, inverse, g * Lanes.WIDTH)) {
+                // The levels below are clamped as numbers, which those of infinities and NaN are not.
+                oneByOne(groups, source, at, lanes, scale);
+                return;
+            }
             sums(x, g);
             findActive(x, g);
         }
@@ -163,6 +167,16 @@ final class ThreeBitDescent {
             FloatVector sumLL = FloatVector.fromArray(Lanes.FLOATS, sumsLL, i);
             zero.blend(sumXL.div(sumLL), sumLL.compare(VectorOperators.GT, zero))
                     .intoArray(scale, i);
+        }
+    }
+
+    /** The same as {@link #lanes} by the scalar definition. */
+    private static void oneByOne(int groups, float[] source, int at, int lanes, float[] scale) {
+        byte[] levels = new byte[ELEMENTS];
+        for (int g = 0; g < groups; g++) {
+            for (int lane = 0; lane < lanes; lane++) {
+                scale[g * Lanes.WIDTH + lane] = scalar(source, at + (lane * groups + g) * ELEMENTS, levels, 0);
+            }
         }
     }
 

@@ -11,6 +11,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Decoders against a plain reading of the block layouts, one element at a time, in double. */
 class BlockLayoutTest {
+    private static final int[] IQ4 = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
     private static final int[] FP4 = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
     static List<BlockType> types() {
@@ -25,7 +26,11 @@ class BlockLayoutTest {
                 BlockType.MXFP4,
                 BlockType.NVFP4,
                 BlockType.Q1_0,
-                BlockType.Q2_0);
+                BlockType.Q2_0,
+                BlockType.Q3_K,
+                BlockType.Q6_K,
+                BlockType.IQ4_NL,
+                BlockType.IQ4_XS);
     }
 
     @ParameterizedTest
@@ -66,6 +71,24 @@ class BlockLayoutTest {
             case NVFP4 -> ue4m3(block[i / 16] & 255) / 2 * FP4[nibble(block, 4 + i / 16 * 8, 8, i % 16)];
             case Q1_0 -> bit(block, 2, i) == 1 ? half(block, 0) : -half(block, 0);
             case Q2_0 -> half(block, 0) * ((block[2 + i / 4] >> 2 * (i % 4) & 3) - 1);
+            case Q3_K -> {
+                int j = i / 16;
+                int scale = block[96 + j % 8] >> 4 * (j / 8) & 15 | (block[104 + j % 4] >> 2 * (j / 4) & 3) << 4;
+                int low = block[32 + i / 128 * 32 + i % 32] >> 2 * (i % 128 / 32) & 3;
+                int high = block[i % 32] >> i / 32 & 1;
+                yield half(block, 108) * (scale - 32) * (low + 4 * high - 4);
+            }
+            case Q6_K -> {
+                int low = block[i / 128 * 64 + i % 64] >> 4 * (i % 128 / 64) & 15;
+                int high = block[128 + i / 128 * 32 + i % 32] >> 2 * (i % 128 / 32) & 3;
+                yield half(block, 208) * block[192 + i / 16] * (low + 16 * high - 32);
+            }
+            case IQ4_NL -> half(block, 0) * IQ4[nibble(block, 2, 16, i)];
+            case IQ4_XS -> {
+                int j = i / 32;
+                int scale = nibble(block, 4 + j / 2, 1, j % 2) | (block[2 + j / 4] >> 2 * (j % 4) & 3) << 4;
+                yield half(block, 0) * (scale - 32) * IQ4[nibble(block, 8 + 16 * j, 16, i % 32)];
+            }
             default -> throw new IllegalArgumentException(type.name());
         };
     }
