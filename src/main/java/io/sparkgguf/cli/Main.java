@@ -82,7 +82,7 @@ public final class Main implements Runnable {
         } catch (OutOfMemoryError e) {
             err.println("spark-gguf: Cannot go on: out of memory (the heap may have "
                     + ByteSize.text(Runtime.getRuntime().maxMemory())
-                    + "); for more, set SPARK_GGUF_JAVA_OPTS=-Xmx4g, or --driver-memory 4g on a cluster");
+                    + "); give more with --driver-memory");
             err.flush();
             return FAILED;
         }
