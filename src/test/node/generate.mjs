@@ -5,11 +5,11 @@
 // PROMPT.json: {prompt, tokens}: the text and the number of tokens to write at most. OUT.json: {ids: [id, ...], text}: what
 // was written, ending before an end-of-generation token.
 import {readFile, writeFile} from "node:fs/promises";
-import {run, withModel} from "./llama.mjs";
+import {run, withModels} from "./llama.mjs";
 
 await run("generate.mjs MODEL.gguf PROMPT.json OUT.json", 3, async (modelPath, promptPath, outPath) => {
     const {prompt, tokens} = JSON.parse(await readFile(promptPath, "utf8"));
-    await withModel(modelPath, 512, async (model, sequence) => {
+    await withModels([modelPath], 512, async (model, sequence) => {
         const {bos, shouldPrependBosToken} = model.tokens;
         const start = [...(shouldPrependBosToken ? [bos] : []), ...model.tokenize(prompt)];
         const ids = [];

@@ -2,29 +2,37 @@
 import {getLlama} from "node-llama-cpp";
 
 /**
- * Loads a GGUF file and hands `use` the model and one empty sequence of at least `contextSize` tokens.
+ * Loads GGUF files, one after the other, and hands `use` each model, one empty sequence of at least `contextSize` tokens,
+ * and the file's place in `modelPaths`.
  * Keys and values are kept as float32 and attention is computed without the fused kernel: what is measured is the file,
  * not a rounding to float16 at run time.
  */
-export async function withModel(modelPath, contextSize, use) {
+export async function withModels(modelPaths, contextSize, use) {
     const llama = await getLlama({
         build: "never",
         gpu: false,
         skipDownload: true,
-        maxThreads: 2,
+        maxThreads: 1, // ggml's threads spin while they wait: two of them on two busy cores take ten times as long
         logLevel: "warn",
         logger: (level, message) => process.stderr.write(`llama.cpp ${level}: ${message.trimEnd()}\n`)
     });
     try {
-        const model = await llama.loadModel({modelPath, gpuLayers: 0});
-        const context = await model.createContext({
-            contextSize,
-            batchSize: Math.min(contextSize, 512),
-            flashAttention: false,
-            experimentalKvCacheKeyType: "F32",
-            experimentalKvCacheValueType: "F32"
-        });
-        return await use(model, context.getSequence());
+        for (const [index, modelPath] of modelPaths.entries()) {
+            try {
+                const model = await llama.loadModel({modelPath, gpuLayers: 0});
+                const context = await model.createContext({
+                    contextSize,
+                    batchSize: Math.min(contextSize, 512),
+                    flashAttention: false,
+                    experimentalKvCacheKeyType: "F32",
+                    experimentalKvCacheValueType: "F32"
+                });
+                await use(model, context.getSequence(), index);
+                await model.dispose();
+            } catch (error) {
+                throw new Error(`${modelPath}: ${error?.message ?? error}`);
+            }
+        }
     } finally {
         await llama.dispose();
     }

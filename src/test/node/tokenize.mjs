@@ -5,11 +5,11 @@
 // TEXTS.json: ["text", ...]. OUT.json: {bos, eos, addBos, ids: [[id, ...], ...]}, ids without a BOS token in front;
 // a special token's text becomes that token.
 import {readFile, writeFile} from "node:fs/promises";
-import {run, withModel} from "./llama.mjs";
+import {run, withModels} from "./llama.mjs";
 
 await run("tokenize.mjs MODEL.gguf TEXTS.json OUT.json", 3, async (modelPath, textsPath, outPath) => {
     const texts = JSON.parse(await readFile(textsPath, "utf8"));
-    await withModel(modelPath, 32, async (model) => {
+    await withModels([modelPath], 32, async (model) => {
         await writeFile(outPath, JSON.stringify({
             bos: model.tokens.bos,
             eos: model.tokens.eos,

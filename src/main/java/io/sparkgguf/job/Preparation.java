@@ -59,16 +59,12 @@ final class Preparation {
                 TypeSelector.select(inputs(checkpoint), ModelFacts.from(metadata), options(importance, entries));
         warnings.addAll(choices.warnings());
         describeRun(metadata, importance);
+        checkModel(metadata, choices.choices());
         Planner planner = new Planner(metadata, tensors, choices.choices());
-        Plan plan = planner.plan(
-                settings.output() != null ? settings.output() : "model.gguf",
-                layouts(planner, checkpoint),
-                entries::get,
-                settings.unitMemory());
+        Plan plan = planner.plan(output(), layouts(planner, checkpoint), entries::get, settings.unitMemory());
         if (settings.output() != null) {
             Targets.check(storage, settings, checkpoint, plan);
         }
-        requireLoadable(metadata, plan);
         warnOfMissingImportance(importance, plan);
         return new Prepared(
                 checkpoint, metadata, plan, importance, List.copyOf(warnings), planReport(checkpoint, plan));
@@ -137,6 +133,25 @@ final class Preparation {
         return settings.splitMaxSize() > 0 ? planner.splitBySize(settings.splitMaxSize()) : planner.whole();
     }
 
+    /** The name of the output; a plan may have none. */
+    private String output() {
+        return settings.output() != null ? settings.output() : "model.gguf";
+    }
+
+    /** Refuses what llama.cpp would not load, before any work is done for it. */
+    private void checkModel(Metadata metadata, List<TypeChoice> choices) {
+        List<TensorEntry> tensors = choices.stream()
+                .map(choice -> new TensorEntry(choice.name(), choice.shape(), choice.type()))
+                .toList();
+        for (Finding finding : ModelCheck.check(metadata, tensors)) {
+            if (finding.isError()) {
+                throw new InvalidInputException(
+                        "Cannot write " + output() + ": llama.cpp would not load it: " + finding.message());
+            }
+            warnings.add(finding.message());
+        }
+    }
+
     /** Tensors that the matrix says nothing of; llama-imatrix never covers embeddings and, by default, the output. */
     private void warnOfMissingImportance(ImportanceMatrix importance, Plan plan) {
         if (importance == null) {
@@ -152,19 +167,6 @@ final class Preparation {
         if (!without.isEmpty()) {
             warnings.add("the imatrix has no values for %d tensors, which are rounded without: %s%s"
                     .formatted(without.size(), without.get(0), without.size() > 1 ? " and others" : ""));
-        }
-    }
-
-    /** What llama.cpp would not load is not worth a run. */
-    private void requireLoadable(Metadata metadata, Plan plan) {
-        List<TensorEntry> entries = plan.tensors().stream()
-                .map(tensor -> new TensorEntry(tensor.name(), tensor.source().shape(), tensor.type()))
-                .toList();
-        for (Finding finding : ModelCheck.check(metadata, entries)) {
-            if (finding.isError()) {
-                throw new InvalidInputException("Cannot write "
-                        + plan.files().get(0).file() + ": llama.cpp would not load it: " + finding.message());
-            }
         }
     }
 

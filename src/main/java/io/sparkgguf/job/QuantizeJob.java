@@ -20,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.util.ShutdownHookManager;
+import org.apache.spark.api.java.JavaSparkContext;
 
 /**
  * The main job: plan, quantize units, assemble, validate, publish.
@@ -75,7 +76,7 @@ public final class QuantizeJob {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
         try {
             work.create(progress);
-            timed("start", session::context);
+            timed("start", () -> start(plan));
             List<UnitResult> units = timed("quantize", () -> quantize(plan));
             timed("assemble", () -> assemble(plan));
             List<Long> digests = timed("validate", () -> validate(plan, units));
@@ -91,6 +92,15 @@ public final class QuantizeJob {
         } finally {
             work.remove();
             takeBack(cleanUp);
+        }
+    }
+
+    private JavaSparkContext start(Plan plan) {
+        if (!session.isLocal()) {
+            return session.context();
+        }
+        try (KernelWarmUp warmUp = KernelWarmUp.start(plan)) {
+            return session.context();
         }
     }
 

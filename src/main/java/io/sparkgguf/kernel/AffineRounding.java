@@ -30,52 +30,69 @@ public final class AffineRounding {
             encodeScalar(x, at, blocks, bits, to, toAt);
             return;
         }
-        int levels = (1 << bits) - 1;
-        int quants = quants(bits);
+        ScaleTile tile = new ScaleTile();
+        ScaleTile mins = new ScaleTile();
+        for (int b = 0; b < blocks; b += ScaleTile.BLOCKS) {
+            int count = Math.min(ScaleTile.BLOCKS, blocks - b);
+            findScales(x, at + b * ELEMENTS, count, (1 << bits) - 1, tile.scales, mins.scales);
+            tile.invert(count);
+            tile.round(count);
+            mins.round(count);
+            putBlocks(x, at + b * ELEMENTS, count, bits, tile, mins, to, toAt + b * (quants(bits) + HALF));
+        }
+    }
+
+    private static void findScales(float[] x, int at, int blocks, int levels, float[] scales, float[] mins) {
         for (int b = 0; b < blocks; b++) {
             int from = at + b * ELEMENTS;
-            int block = toAt + b * (quants + HALF);
-            IntVector lowest = ordered(x, from);
-            IntVector highest = lowest;
-            for (int i = WIDTH; i < ELEMENTS; i += WIDTH) {
-                IntVector next = ordered(x, from + i);
+            IntVector lowest = IntVector.broadcast(INTS, Integer.MAX_VALUE);
+            IntVector highest = IntVector.broadcast(INTS, Integer.MIN_VALUE);
+            for (int i = from; i < from + ELEMENTS; i += WIDTH) {
+                // Integers in the order of the floats, -0 before +0.
+                IntVector next = Rounding.bits(x, i);
+                next = next.lanewise(
+                        VectorOperators.XOR, ByteLanes.negative(next).and(0x7fffffff));
                 lowest = lowest.min(next);
                 highest = highest.max(next);
             }
             float min = ordered(lowest.reduceLanes(VectorOperators.MIN));
             float max = ordered(highest.reduceLanes(VectorOperators.MAX));
-            float d = (max - min) / levels;
-            float inverse = Rounding.reciprocal(d);
-            if (inverse > Float.MAX_VALUE || d > Float.MAX_VALUE) {
+            mins[b] = min == 0f ? firstZero(x, from) : min;
+            scales[b] = (max - min) / levels;
+        }
+    }
+
+    private static void putBlocks(
+            float[] x, int at, int blocks, int bits, ScaleTile tile, ScaleTile mins, byte[] to, int toAt) {
+        int levels = (1 << bits) - 1;
+        int quants = quants(bits);
+        byte[] levelBytes = new byte[Nibbles.LEVELS];
+        for (int b = 0; b < blocks; b++) {
+            int from = at + b * ELEMENTS;
+            int block = toAt + b * (quants + HALF);
+            float min = mins.scales[b];
+            float inverse = tile.inverses[b];
+            if (ScaleTile.isLeftOut(inverse)) {
                 encodeScalar(x, from, 1, bits, to, block);
                 continue;
             }
-            if (min == 0f) {
-                min = firstZero(x, from);
+            tile.put(b, to, block);
+            mins.put(b, to, block + 2);
+            for (int i = 0; i < ELEMENTS; i += WIDTH) {
+                ByteLanes.storeBytes(level(Rounding.load(x, from + i), min, inverse, levels), levelBytes, i);
             }
-            ByteLanes.putShort(to, block, Halves.toF16(d));
-            ByteLanes.putShort(to, block + 2, Halves.toF16(min));
-            IntVector fifth = IntVector.zero(INTS);
-            for (int j = 0; j < HALF; j += WIDTH) {
-                IntVector low = level(Rounding.load(x, from + j), min, inverse, levels);
-                IntVector high = level(Rounding.load(x, from + HALF + j), min, inverse, levels);
-                ByteLanes.storeBytes(Nibbles.join(low, high), to, block + quants + j);
-                if (bits == 5) {
-                    fifth = fifth.or(Nibbles.fifthBits(low, high, j));
-                }
-            }
+            Nibbles.put(levelBytes, to, block + quants);
             if (bits == 5) {
-                ByteLanes.putInt(to, block + FIFTH_BITS, fifth.reduceLanes(VectorOperators.OR));
+                ByteLanes.putInt(to, block + FIFTH_BITS, Nibbles.fifthBits(levelBytes));
             }
         }
     }
 
     static void encodeScalar(float[] x, int at, int blocks, int bits, byte[] to, int toAt) {
         int levels = (1 << bits) - 1;
-        int quants = quants(bits);
+        byte[] levelBytes = new byte[ELEMENTS];
         for (int b = 0; b < blocks; b++) {
             int from = at + b * ELEMENTS;
-            int block = toAt + b * (quants + HALF);
             float min = x[from];
             float max = x[from];
             for (int i = 1; i < ELEMENTS; i++) {
@@ -85,18 +102,20 @@ public final class AffineRounding {
             }
             float d = (max - min) / levels;
             float inverse = Rounding.reciprocal(d);
-            ByteLanes.putShort(to, block, Halves.toF16(d));
-            ByteLanes.putShort(to, block + 2, Halves.toF16(min));
-            int fifth = 0;
-            for (int j = 0; j < HALF; j++) {
-                int low = level(x[from + j], min, inverse, levels);
-                int high = level(x[from + HALF + j], min, inverse, levels);
-                to[block + quants + j] = Nibbles.join(low, high);
-                fifth |= Nibbles.fifthBits(low, high, j);
+            for (int i = 0; i < ELEMENTS; i++) {
+                levelBytes[i] = (byte) level(x[from + i], min, inverse, levels);
             }
-            if (bits == 5) {
-                ByteLanes.putInt(to, block + FIFTH_BITS, fifth);
-            }
+            put(levelBytes, d, min, bits, to, toAt + b * (quants(bits) + HALF));
+        }
+    }
+
+    /** Writes one block of 32 levels, a byte each, with scale d and minimum m. */
+    public static void put(byte[] levels, float d, float m, int bits, byte[] to, int toAt) {
+        Rounding.putScale(to, toAt, d);
+        Rounding.putScale(to, toAt + 2, m);
+        Nibbles.put(levels, to, toAt + quants(bits));
+        if (bits == 5) {
+            ByteLanes.putInt(to, toAt + FIFTH_BITS, Nibbles.fifthBits(levels));
         }
     }
 
@@ -105,23 +124,29 @@ public final class AffineRounding {
             decodeScalar(from, at, blocks, bits, to, toAt);
             return;
         }
-        int quants = quants(bits);
+        int stride = quants(bits) + HALF;
+        byte[] levels = new byte[Nibbles.TILE * ELEMENTS];
+        for (int b = 0; b < blocks; b += Nibbles.TILE) {
+            int count = Math.min(Nibbles.TILE, blocks - b);
+            int block = at + b * stride;
+            Nibbles.get(from, block + quants(bits), count, stride, levels);
+            if (bits == 5) {
+                Nibbles.addFifthBits(from, block + FIFTH_BITS, count, stride, levels);
+            }
+            putWeights(from, block, count, bits, levels, to, toAt + b * ELEMENTS);
+        }
+    }
+
+    private static void putWeights(byte[] from, int at, int blocks, int bits, byte[] levels, float[] to, int toAt) {
+        int stride = quants(bits) + HALF;
         for (int b = 0; b < blocks; b++) {
-            int block = at + b * (quants + HALF);
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
-            float m = Halves.fromF16(ByteLanes.getShort(from, block + 2));
-            int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
-            for (int j = 0; j < HALF; j += WIDTH) {
-                IntVector bytes = ByteLanes.loadUnsigned(from, block + quants + j);
-                IntVector low = bytes.and(15);
-                IntVector high = bytes.lanewise(VectorOperators.LSHR, 4);
-                if (bits == 5) {
-                    low = low.or(Nibbles.fifthBit(fifth, j));
-                    high = high.or(Nibbles.fifthBit(fifth, HALF + j));
-                }
-                int element = toAt + b * ELEMENTS + j;
-                Rounding.floats(low).mul(d).add(m).intoArray(to, element);
-                Rounding.floats(high).mul(d).add(m).intoArray(to, element + HALF);
+            float d = Rounding.getScale(from, at + b * stride);
+            float m = Rounding.getScale(from, at + b * stride + 2);
+            for (int i = 0; i < ELEMENTS; i += WIDTH) {
+                Rounding.floats(ByteLanes.loadSigned(levels, b * ELEMENTS + i))
+                        .mul(d)
+                        .add(m)
+                        .intoArray(to, toAt + b * ELEMENTS + i);
             }
         }
     }
@@ -130,13 +155,13 @@ public final class AffineRounding {
         int quants = quants(bits);
         for (int b = 0; b < blocks; b++) {
             int block = at + b * (quants + HALF);
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
-            float m = Halves.fromF16(ByteLanes.getShort(from, block + 2));
+            float d = Rounding.getScale(from, block);
+            float m = Rounding.getScale(from, block + 2);
             int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
             for (int j = 0; j < HALF; j++) {
                 int pair = from[block + quants + j];
-                int low = pair & 15 | Nibbles.fifthBitScalar(fifth, j);
-                int high = pair >>> 4 & 15 | Nibbles.fifthBitScalar(fifth, j + HALF);
+                int low = pair & 15 | Nibbles.fifthBit(fifth, j);
+                int high = pair >>> 4 & 15 | Nibbles.fifthBit(fifth, j + HALF);
                 to[toAt + b * ELEMENTS + j] = low * d + m;
                 to[toAt + b * ELEMENTS + HALF + j] = high * d + m;
             }
@@ -158,12 +183,6 @@ public final class AffineRounding {
             i++;
         }
         return x[i];
-    }
-
-    /** Integers in the order of the floats, -0 before +0. */
-    private static IntVector ordered(float[] x, int at) {
-        IntVector bits = Rounding.bits(x, at);
-        return bits.lanewise(VectorOperators.XOR, ByteLanes.negative(bits).and(0x7fffffff));
     }
 
     /** The float of such an integer. */

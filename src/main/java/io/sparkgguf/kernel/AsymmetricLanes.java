@@ -17,11 +17,12 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>The best levels are not kept, only what makes them: {@link #inverse} and {@link #base}.
  *
  * <p>A few tiles try a candidate each before the next candidate's turn: the processor then works on one tile while it
- * waits for the divisions of another. Loops read constants from an array, because C2 else loads them anew in each round.
+ * waits for the divisions of another. What a search keeps from candidate to candidate lies in one array, constants too:
+ * C2 would load those anew in each round of a loop. No method takes a vector: when C2 does not inline one that does, it
+ * makes objects of its vectors.
  */
 final class AsymmetricLanes {
     private static final VectorSpecies<Float> FLOATS = Lanes.FLOATS;
-    private static final VectorSpecies<Integer> INTS = Lanes.INTS;
     private static final int WIDTH = Lanes.WIDTH;
 
     /** Tiles that take turns: their weights fit the nearest cache. */
@@ -33,25 +34,31 @@ final class AsymmetricLanes {
     /** Rounding by {@link Lanes#ROUND} and clamping its bits is exact below 2^22. */
     private static final float SAFE = 4e6f;
 
+    /* What a tile's search keeps, one vector each. */
+    private static final int ROUND = 0;
+    private static final int TOP = WIDTH;
+    private static final int LOW = 2 * WIDTH;
+    private static final int HIGH = 3 * WIDTH;
+    private static final int FLAT = 4 * WIDTH;
+    private static final int SUM_W = 5 * WIDTH;
+    private static final int SUM_X = 6 * WIDTH;
+    /** The lower end of the range, which moves with each accepted candidate. */
+    private static final int MIN = 7 * WIDTH;
+
+    private static final int ERROR = 8 * WIDTH;
+    private static final int SCALE = 9 * WIDTH;
+    private static final int INVERSE = 10 * WIDTH;
+    private static final int BASE = 11 * WIDTH;
+    private static final int STATE = 12 * WIDTH;
+
     final float[] scale;
     final float[] minimum;
     final float[] inverse;
     final float[] base;
 
-    private final float[] low;
-    private final float[] high;
-    /** The lower end of the range, which moves with each accepted candidate. */
-    private final float[] min;
-
-    private final float[] sumW;
-    private final float[] sumX;
-    private final float[] error;
-    /** Zero in the lanes whose levels all lay below {@link #SAFE} so far. */
-    private final float[] unsafe;
-
+    private final float[] state = new float[TURNS * STATE];
+    private final boolean[] unsafe = new boolean[TURNS];
     private final float[] trial = new float[32 * WIDTH];
-    /** {@link #ZERO_LEVEL} and the largest level above it, each in all lanes. */
-    private final int[] limits = new int[2 * WIDTH];
 
     private final AsymmetricSearch scalar = new AsymmetricSearch();
     private final float[] laneX = new float[32];
@@ -59,19 +66,13 @@ final class AsymmetricLanes {
 
     /** @param tiles how many tiles' results it holds */
     AsymmetricLanes(int tiles) {
-        int size = tiles * WIDTH;
-        scale = new float[size];
-        minimum = new float[size];
-        inverse = new float[size];
-        base = new float[size];
-        low = new float[size];
-        high = new float[size];
-        min = new float[size];
-        sumW = new float[size];
-        sumX = new float[size];
-        error = new float[size];
-        unsafe = new float[size];
-        Arrays.fill(limits, 0, WIDTH, ZERO_LEVEL);
+        scale = new float[tiles * WIDTH];
+        minimum = new float[tiles * WIDTH];
+        inverse = new float[tiles * WIDTH];
+        base = new float[tiles * WIDTH];
+        for (int turn = 0; turn < TURNS; turn++) {
+            Arrays.fill(state, turn * STATE + ROUND, turn * STATE + ROUND + WIDTH, Lanes.ROUND);
+        }
     }
 
     /**
@@ -82,43 +83,49 @@ final class AsymmetricLanes {
      */
     void fit(float[] x, float[] w, int tiles, AsymmetricGrid grid) {
         int size = grid.elements() * WIDTH;
-        Arrays.fill(limits, WIDTH, 2 * WIDTH, ZERO_LEVEL + grid.maxLevel());
         for (int from = 0; from < tiles; from += TURNS) {
-            int to = Math.min(tiles, from + TURNS);
-            for (int t = from; t < to; t++) {
-                measure(x, w, t * size, size, t * WIDTH);
-                start(x, w, t * size, size, grid.maxLevel(), grid.absolute(), t * WIDTH);
+            int turns = Math.min(TURNS, tiles - from);
+            for (int turn = 0; turn < turns; turn++) {
+                int at = (from + turn) * size;
+                measure(x, w, at, size, state, turn * STATE, grid.maxLevel());
+                unsafe[turn] = !start(x, w, at, size, state, turn * STATE, grid.maxLevel(), grid.absolute());
             }
             for (int c = 0; c <= grid.steps(); c++) {
                 float steps = grid.stepsOfRange(c);
-                for (int t = from; t < to; t++) {
-                    tryCandidate(x, w, t * size, size, steps, grid.absolute(), t * WIDTH);
+                for (int turn = 0; turn < turns; turn++) {
+                    int at = (from + turn) * size;
+                    if (!improve(x, w, at, size, trial, state, turn * STATE, steps, grid.absolute())) {
+                        unsafe[turn] = true;
+                    }
                 }
             }
-            for (int t = from; t < to; t++) {
-                if (!finish(t * WIDTH)) {
-                    fitEachLane(x, w, t * size, grid, t * WIDTH);
+            for (int turn = 0; turn < turns; turn++) {
+                if (unsafe[turn]) {
+                    fitEachLane(x, w, (from + turn) * size, grid, (from + turn) * WIDTH);
+                } else {
+                    finish(turn * STATE, (from + turn) * WIDTH);
                 }
             }
         }
     }
 
     /** The scalar search in each lane, where some lane left the range in which vectors round exactly. */
-    private void fitEachLane(float[] x, float[] w, int at, AsymmetricGrid grid, int r) {
+    private void fitEachLane(float[] x, float[] w, int at, AsymmetricGrid grid, int results) {
         for (int lane = 0; lane < WIDTH; lane++) {
             for (int i = 0; i < grid.elements(); i++) {
                 laneX[i] = x[at + i * WIDTH + lane];
                 laneW[i] = w[at + i * WIDTH + lane];
             }
             scalar.fit(laneX, laneW, 0, grid);
-            scale[r + lane] = scalar.scale;
-            minimum[r + lane] = scalar.minimum;
-            inverse[r + lane] = scalar.inverse;
-            base[r + lane] = scalar.base;
+            scale[results + lane] = scalar.scale;
+            minimum[results + lane] = scalar.minimum;
+            inverse[results + lane] = scalar.inverse;
+            base[results + lane] = scalar.base;
         }
     }
 
-    private void measure(float[] x, float[] w, int at, int size, int r) {
+    /** The range of each block, and its weighted sums. */
+    private static void measure(float[] x, float[] w, int at, int size, float[] state, int s, int maxLevel) {
         FloatVector first = FloatVector.fromArray(FLOATS, x, at);
         FloatVector low = first;
         FloatVector high = first;
@@ -132,22 +139,31 @@ final class AsymmetricLanes {
             sumW = sumW.add(wi);
             sumX = sumX.add(wi.mul(xi));
         }
-        low.intoArray(this.low, r);
-        high.intoArray(this.high, r);
-        low.blend(0f, low.compare(GT, 0f)).intoArray(min, r);
-        sumW.intoArray(this.sumW, r);
-        sumX.intoArray(this.sumX, r);
+        FloatVector min = low.blend(0f, low.compare(GT, 0f));
+        FloatVector flat = FloatVector.zero(FLOATS).blend(1f, high.compare(EQ, min));
+        // A flat block goes through the motions with a range of its own: its levels are zero, nothing is accepted.
+        FloatVector elsewhere = FloatVector.zero(FLOATS).blend(1f, min.compare(EQ, 0f));
+        high.blend(elsewhere, flat.compare(EQ, 1f)).intoArray(state, s + HIGH);
+        IntVector.broadcast(Lanes.INTS, ZERO_LEVEL + maxLevel)
+                .reinterpretAsFloats()
+                .intoArray(state, s + TOP);
+        low.intoArray(state, s + LOW);
+        flat.intoArray(state, s + FLAT);
+        min.intoArray(state, s + MIN);
+        sumW.intoArray(state, s + SUM_W);
+        sumX.intoArray(state, s + SUM_X);
     }
 
-    /** Divides the whole range into {@code maxLevel} steps. */
-    private void start(float[] x, float[] w, int at, int size, int maxLevel, boolean absolute, int r) {
-        FloatVector min = FloatVector.fromArray(FLOATS, this.min, r);
-        FloatVector range = FloatVector.fromArray(FLOATS, high, r).sub(min);
+    /** Divides the whole range into {@code maxLevel} steps; false when some lane is unsafe. */
+    private static boolean start(
+            float[] x, float[] w, int at, int size, float[] state, int s, int maxLevel, boolean absolute) {
+        FloatVector min = FloatVector.fromArray(FLOATS, state, s + MIN);
+        FloatVector range = FloatVector.fromArray(FLOATS, state, s + HIGH).sub(min);
         FloatVector perLevel = FloatVector.broadcast(FLOATS, maxLevel).div(range);
         FloatVector scale = FloatVector.broadcast(FLOATS, 1f).div(perLevel);
-        IntVector bottom = IntVector.fromArray(INTS, limits, 0);
-        IntVector top = IntVector.fromArray(INTS, limits, WIDTH);
-        FloatVector round = bottom.reinterpretAsFloats();
+        FloatVector round = FloatVector.fromArray(FLOATS, state, s + ROUND);
+        IntVector bottom = round.reinterpretAsInts();
+        IntVector top = FloatVector.fromArray(FLOATS, state, s + TOP).reinterpretAsInts();
         FloatVector error = FloatVector.zero(FLOATS);
         for (int i = 0; i < size; i += WIDTH) {
             FloatVector xi = FloatVector.fromArray(FLOATS, x, at + i);
@@ -157,22 +173,34 @@ final class AsymmetricLanes {
             e = absolute ? e.abs() : e.mul(e);
             error = error.add(FloatVector.fromArray(FLOATS, w, at + i).mul(e));
         }
-        FloatVector zero = FloatVector.zero(FLOATS);
-        zero.blend(1f, perLevel.mul(range).compare(LT, SAFE).not()).intoArray(unsafe, r);
-        error.intoArray(this.error, r);
-        scale.intoArray(this.scale, r);
-        perLevel.intoArray(inverse, r);
-        min.intoArray(base, r);
+        error.intoArray(state, s + ERROR);
+        scale.intoArray(state, s + SCALE);
+        perLevel.intoArray(state, s + INVERSE);
+        min.intoArray(state, s + BASE);
+        return perLevel.mul(range).compare(LT, SAFE).allTrue();
     }
 
-    private void tryCandidate(float[] x, float[] w, int at, int size, float steps, boolean absolute, int r) {
-        float[] trial = this.trial;
-        FloatVector min = FloatVector.fromArray(FLOATS, this.min, r);
-        FloatVector range = FloatVector.fromArray(FLOATS, high, r).sub(min);
+    /** Tries one candidate in every lane, keeps it where it is better; false when some lane is unsafe. */
+    private static boolean improve(
+            float[] x,
+            float[] w,
+            int at,
+            int size,
+            float[] trial,
+            float[] state,
+            int s,
+            float steps,
+            boolean absolute) {
+        FloatVector min = FloatVector.fromArray(FLOATS, state, s + MIN);
+        FloatVector range = FloatVector.fromArray(FLOATS, state, s + HIGH).sub(min);
         FloatVector perLevel = FloatVector.broadcast(FLOATS, steps).div(range);
-        IntVector bottom = IntVector.fromArray(INTS, limits, 0);
-        IntVector top = IntVector.fromArray(INTS, limits, WIDTH);
-        FloatVector round = bottom.reinterpretAsFloats();
+        // The levels of the ends: those between them are between.
+        FloatVector lowest =
+                perLevel.mul(FloatVector.fromArray(FLOATS, state, s + LOW).sub(min));
+        boolean safe = lowest.abs().add(perLevel.mul(range)).compare(LT, SAFE).allTrue();
+        FloatVector round = FloatVector.fromArray(FLOATS, state, s + ROUND);
+        IntVector bottom = round.reinterpretAsInts();
+        IntVector top = FloatVector.fromArray(FLOATS, state, s + TOP).reinterpretAsInts();
         FloatVector zero = FloatVector.zero(FLOATS);
         FloatVector sumL = zero;
         FloatVector sumL2 = zero;
@@ -187,8 +215,8 @@ final class AsymmetricLanes {
             sumL2 = sumL2.add(wl.mul(level));
             sumXL = sumXL.add(wl.mul(xi));
         }
-        FloatVector sumW = FloatVector.fromArray(FLOATS, this.sumW, r);
-        FloatVector sumX = FloatVector.fromArray(FLOATS, this.sumX, r);
+        FloatVector sumW = FloatVector.fromArray(FLOATS, state, s + SUM_W);
+        FloatVector sumX = FloatVector.fromArray(FLOATS, state, s + SUM_X);
         FloatVector determinant = sumW.mul(sumL2).sub(sumL.mul(sumL));
         FloatVector scale = sumW.mul(sumXL).sub(sumX.mul(sumL)).div(determinant);
         FloatVector fittedMin = sumL2.mul(sumX).sub(sumL.mul(sumXL)).div(determinant);
@@ -209,33 +237,23 @@ final class AsymmetricLanes {
                 error = error.add(FloatVector.fromArray(FLOATS, w, at + i).mul(e.mul(e)));
             }
         }
-        FloatVector best = FloatVector.fromArray(FLOATS, this.error, r);
+        FloatVector best = FloatVector.fromArray(FLOATS, state, s + ERROR);
         VectorMask<Float> better = determinant.compare(GT, 0f).and(error.compare(LT, best));
-        best.blend(error, better).intoArray(this.error, r);
-        FloatVector.fromArray(FLOATS, this.scale, r).blend(scale, better).intoArray(this.scale, r);
-        FloatVector.fromArray(FLOATS, inverse, r).blend(perLevel, better).intoArray(inverse, r);
-        FloatVector.fromArray(FLOATS, base, r).blend(min, better).intoArray(base, r);
-        min.blend(fittedMin, better).intoArray(this.min, r);
-        // The levels of the ends: those between them are between.
-        FloatVector lowest = perLevel.mul(FloatVector.fromArray(FLOATS, low, r).sub(min));
-        VectorMask<Float> safe =
-                perLevel.mul(range).compare(LT, SAFE).and(lowest.abs().compare(LT, SAFE));
-        zero.add(1f).blend(FloatVector.fromArray(FLOATS, unsafe, r), safe).intoArray(unsafe, r);
+        best.blend(error, better).intoArray(state, s + ERROR);
+        FloatVector.fromArray(FLOATS, state, s + SCALE).blend(scale, better).intoArray(state, s + SCALE);
+        FloatVector.fromArray(FLOATS, state, s + INVERSE)
+                .blend(perLevel, better)
+                .intoArray(state, s + INVERSE);
+        FloatVector.fromArray(FLOATS, state, s + BASE).blend(min, better).intoArray(state, s + BASE);
+        min.blend(fittedMin, better).intoArray(state, s + MIN);
+        return safe;
     }
 
-    /** Settles the flat lanes; false when some other lane was unsafe. */
-    private boolean finish(int r) {
-        FloatVector low = FloatVector.fromArray(FLOATS, this.low, r);
-        low = low.blend(0f, low.compare(GT, 0f));
-        VectorMask<Float> flat = low.compare(EQ, FloatVector.fromArray(FLOATS, high, r));
-        FloatVector unsafe = FloatVector.fromArray(FLOATS, this.unsafe, r);
-        if (unsafe.blend(0f, flat).compare(GT, 0f).anyTrue()) {
-            return false;
-        }
-        FloatVector.fromArray(FLOATS, scale, r).blend(0f, flat).intoArray(scale, r);
-        FloatVector.fromArray(FLOATS, min, r).blend(low, flat).neg().intoArray(minimum, r);
-        FloatVector.fromArray(FLOATS, inverse, r).blend(0f, flat).intoArray(inverse, r);
-        FloatVector.fromArray(FLOATS, base, r).blend(low, flat).intoArray(base, r);
-        return true;
+    private void finish(int s, int results) {
+        VectorMask<Float> flat = FloatVector.fromArray(FLOATS, state, s + FLAT).compare(EQ, 1f);
+        FloatVector.fromArray(FLOATS, state, s + SCALE).blend(0f, flat).intoArray(scale, results);
+        FloatVector.fromArray(FLOATS, state, s + MIN).neg().intoArray(minimum, results);
+        FloatVector.fromArray(FLOATS, state, s + INVERSE).intoArray(inverse, results);
+        FloatVector.fromArray(FLOATS, state, s + BASE).intoArray(base, results);
     }
 }

@@ -107,7 +107,7 @@ final class AsymmetricScalar extends AsymmetricEncoder {
             }
             float inverse = max > 0 ? maxCode / max : 0f;
             for (int j = 0; j < subBlocks; j++) {
-                into[j] = AsymmetricSearch.nearest(inverse * values[j]) & 0xff;
+                into[j] = NearestInt.nearest(inverse * values[j]) & 0xff;
             }
             factor = max / maxCode;
         }

@@ -25,14 +25,9 @@ final class AsymmetricSearch {
 
     private final float[] trial = new float[32];
 
-    /** v rounded to the nearest integer, ties to even; beyond ±2^22 and for NaN whatever 23 bits of mantissa hold. */
-    static int nearest(float v) {
-        return (Float.floatToRawIntBits(v + Lanes.ROUND) & 0x7fffff) - 0x400000;
-    }
-
-    /** {@link #nearest}, clamped to 0 and {@code maxLevel}. */
+    /** {@link NearestInt#nearest}, clamped to 0 and {@code maxLevel}. */
     static int level(float v, int maxLevel) {
-        return Math.max(0, Math.min(maxLevel, nearest(v)));
+        return Math.max(0, Math.min(maxLevel, NearestInt.nearest(v)));
     }
 
     /** Searches for the block of {@code grid.elements()} weights from {@code x[at]}, their importance from {@code w[at]}. */

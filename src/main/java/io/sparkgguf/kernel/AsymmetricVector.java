@@ -14,6 +14,8 @@ final class AsymmetricVector extends AsymmetricEncoder {
     private static final int SUPER_BLOCK = AsymmetricSpec.SUPER_BLOCK;
 
     private final AsymmetricLanes search;
+    private final ScaleCodeLanes coding;
+    private final LevelLanes rounding;
     private final float[] x = new float[SUPER_BLOCK * WIDTH];
     private final float[] w = new float[SUPER_BLOCK * WIDTH];
     private final float[] sumW;
@@ -27,10 +29,13 @@ final class AsymmetricVector extends AsymmetricEncoder {
     private final boolean[] noScale;
 
     private final int[] quads = new int[SUPER_BLOCK / 4 * WIDTH];
+    private final int[] chosen = new int[SUPER_BLOCK / 4 * WIDTH];
 
     AsymmetricVector(AsymmetricSpec spec) {
         super(spec);
         search = new AsymmetricLanes(subBlocks);
+        coding = new ScaleCodeLanes(subBlocks, spec.codes().maxCode());
+        rounding = new LevelLanes(elements);
         sumW = new float[subBlocks * WIDTH];
         scaleCodes = new int[subBlocks * WIDTH];
         minimumCodes = new int[subBlocks * WIDTH];
@@ -60,25 +65,23 @@ final class AsymmetricVector extends AsymmetricEncoder {
         }
         AsymmetricGrid grid = spec.grid(importance != null);
         search.fit(x, w, subBlocks, grid);
-        int maxCode = spec.codes().maxCode();
         int clamp = spec.clamp(importance != null);
         if (importance == null) {
-            ScaleCodeLanes.code(search.scale, subBlocks, maxCode, clamp, scaleCodes, scaleFactors);
-            ScaleCodeLanes.code(search.minimum, subBlocks, maxCode, clamp, minimumCodes, minimumFactors);
+            coding.code(search.scale, clamp, scaleCodes, scaleFactors);
+            coding.code(search.minimum, clamp, minimumCodes, minimumFactors);
         } else {
-            ScaleCodeLanes.fit(search.scale, sumW, subBlocks, maxCode, clamp, scaleCodes, scaleFactors);
-            ScaleCodeLanes.fit(search.minimum, sumW, subBlocks, maxCode, clamp, minimumCodes, minimumFactors);
+            coding.fit(search.scale, sumW, clamp, scaleCodes, scaleFactors);
+            coding.fit(search.minimum, sumW, clamp, minimumCodes, minimumFactors);
         }
         Arrays.fill(noScale, false);
         for (int b = 0; b < count; b++) {
             store(b);
         }
-        int size = elements * WIDTH;
+        rounding.nearest(x, subBlocks, spec.maxLevel(), d, m, quads);
         for (int j = 0; j < subBlocks; j++) {
             if (noScale[j]) {
-                LevelLanes.chosen(x, j * size, size, spec.maxLevel(), search, j * WIDTH, quads);
+                keepChosen(j);
             }
-            LevelLanes.nearest(x, j * size, size, spec.maxLevel(), d, m, j * WIDTH, quads);
         }
         for (int b = 0; b < count; b++) {
             LevelLanes.fromLane(quads, b, SUPER_BLOCK / 4, levels, b * SUPER_BLOCK);
@@ -147,6 +150,17 @@ final class AsymmetricVector extends AsymmetricEncoder {
             d[j * WIDTH + b] = scale;
             noScale[j] |= scale == 0;
             m[j * WIDTH + b] = minimumFactor * packing.minimum(codes, codesAt, j);
+        }
+    }
+
+    /** In the lanes of sub-block j whose scale is stored as zero, the levels that the search chose. */
+    private void keepChosen(int j) {
+        int size = elements * WIDTH;
+        rounding.chosen(x, j, j + 1, spec.maxLevel(), search, chosen);
+        for (int i = j * size / 4; i < (j + 1) * size / 4; i++) {
+            if (d[j * WIDTH + i % WIDTH] == 0) {
+                quads[i] = chosen[i];
+            }
         }
     }
 }

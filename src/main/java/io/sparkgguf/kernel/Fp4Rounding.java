@@ -31,6 +31,7 @@ public final class Fp4Rounding {
     private static final int NV_PART = 16;
     private static final int NV_HALF = 8;
     private static final int NV_QUANTS = 4;
+    private static final int NV_TILE = Nibbles.TILE / 2;
 
     private static final double LN_2 = StrictMath.log(2);
     /** From here on even the largest step, 224, is lost in the rounding of errors, and the first code is as good as any. */
@@ -60,7 +61,12 @@ public final class Fp4Rounding {
         for (int b = 0; b < blocks; b++) {
             int from = at + b * MX_ELEMENTS;
             int block = toAt + b * MX_BYTES;
-            int e = mxScale(Rounding.largest(x, from, MX_ELEMENTS));
+            float largest = Rounding.largest(x, from, MX_ELEMENTS);
+            if (!(largest <= Float.MAX_VALUE)) {
+                encodeMxScalar(x, from, 1, to, block);
+                continue;
+            }
+            int e = mxScale(largest);
             to[block] = (byte) e;
             setThresholds(mxStep(e), thresholds);
             for (int j = 0; j < MX_HALF; j += WIDTH) {
@@ -93,7 +99,7 @@ public final class Fp4Rounding {
         byte[] codes = new byte[NV_PART];
         for (int b = 0; b < blocks; b++) {
             int block = toAt + b * NV_BYTES;
-            if (Rounding.largest(x, at + b * NV_ELEMENTS, NV_ELEMENTS) >= NV_INEXACT) {
+            if (!(Rounding.largest(x, at + b * NV_ELEMENTS, NV_ELEMENTS) < NV_INEXACT)) {
                 encodeNvScalar(x, at + b * NV_ELEMENTS, 1, to, block);
                 continue;
             }
@@ -132,16 +138,14 @@ public final class Fp4Rounding {
             decodeMxScalar(from, at, blocks, to, toAt);
             return;
         }
-        for (int b = 0; b < blocks; b++) {
+        byte[] codes = new byte[Nibbles.TILE * MX_ELEMENTS];
+        for (int b = 0; b < blocks; b += Nibbles.TILE) {
+            int count = Math.min(Nibbles.TILE, blocks - b);
             int block = at + b * MX_BYTES;
-            float d = mxStep(from[block] & 0xff);
-            for (int j = 0; j < MX_HALF; j += WIDTH) {
-                IntVector pairs = ByteLanes.loadUnsigned(from, block + 1 + j);
-                int element = toAt + b * MX_ELEMENTS + j;
-                Rounding.floats(values(pairs.and(15))).mul(d).intoArray(to, element);
-                Rounding.floats(values(pairs.lanewise(VectorOperators.LSHR, 4)))
-                        .mul(d)
-                        .intoArray(to, element + MX_HALF);
+            Nibbles.get(from, block + 1, count, MX_BYTES, codes);
+            for (int c = 0; c < count; c++) {
+                float d = mxStep(from[block + c * MX_BYTES] & 0xff);
+                putWeights(codes, c * MX_ELEMENTS, MX_ELEMENTS, d, to, toAt + (b + c) * MX_ELEMENTS);
             }
         }
     }
@@ -163,20 +167,31 @@ public final class Fp4Rounding {
             decodeNvScalar(from, at, blocks, to, toAt);
             return;
         }
-        byte[] codes = new byte[NV_PART];
-        for (int b = 0; b < blocks; b++) {
+        byte[] codes = new byte[NV_TILE * NV_ELEMENTS];
+        for (int b = 0; b < blocks; b += NV_TILE) {
+            int count = Math.min(NV_TILE, blocks - b);
             int block = at + b * NV_BYTES;
-            for (int s = 0; s < NV_QUANTS; s++) {
-                float d = NV_SCALES[from[block + s] & 0xff];
-                long pairs = ByteLanes.getLong(from, block + NV_QUANTS + s * NV_HALF);
-                ByteLanes.putLong(codes, 0, pairs & LOW_NIBBLES);
-                ByteLanes.putLong(codes, NV_HALF, pairs >>> 4 & LOW_NIBBLES);
-                for (int j = 0; j < NV_PART; j += WIDTH) {
-                    Rounding.floats(values(ByteLanes.loadUnsigned(codes, j)))
-                            .mul(d)
-                            .intoArray(to, toAt + b * NV_ELEMENTS + s * NV_PART + j);
-                }
+            for (int c = 0; c < count; c++) {
+                getNvCodes(from, block + c * NV_BYTES + NV_QUANTS, codes, c * NV_ELEMENTS);
             }
+            for (int c = 0; c < count * NV_QUANTS; c++) {
+                float d = NV_SCALES[from[block + c / NV_QUANTS * NV_BYTES + c % NV_QUANTS] & 0xff];
+                putWeights(codes, c * NV_PART, NV_PART, d, to, toAt + b * NV_ELEMENTS + c * NV_PART);
+            }
+        }
+    }
+
+    private static void getNvCodes(byte[] from, int at, byte[] codes, int codesAt) {
+        for (int s = 0; s < NV_QUANTS; s++) {
+            long pairs = ByteLanes.getLong(from, at + s * NV_HALF);
+            ByteLanes.putLong(codes, codesAt + s * NV_PART, pairs & LOW_NIBBLES);
+            ByteLanes.putLong(codes, codesAt + s * NV_PART + NV_HALF, pairs >>> 4 & LOW_NIBBLES);
+        }
+    }
+
+    private static void putWeights(byte[] codes, int at, int count, float d, float[] to, int toAt) {
+        for (int i = 0; i < count; i += WIDTH) {
+            Rounding.floats(values(ByteLanes.loadSigned(codes, at + i))).mul(d).intoArray(to, toAt + i);
         }
     }
 

@@ -2,7 +2,6 @@ package io.sparkgguf.kernel;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -84,16 +83,10 @@ public final class IQ4Encoder {
             float spread = ImportanceWeights.squares(x, from, SUPER) * (2f / SUPER);
             int importanceFrom = importanceAt + b % blocksPerRow * SUPER;
             ImportanceWeights.scalar(x, from, SUPER, spread, importance, importanceFrom, weights);
-            float extreme = 0;
-            float magnitude = 0;
             for (int g = 0; g < GROUPS; g++) {
                 scales[g] = NonlinearSearch.scalar(x, from + g * GROUP, weights, g * GROUP);
-                if (Math.abs(scales[g]) > magnitude) {
-                    magnitude = Math.abs(scales[g]);
-                    extreme = scales[g];
-                }
             }
-            float d = -extreme / SCALE_HALF;
+            float d = -Extremes.scalar(scales, 0, GROUPS) / SCALE_HALF;
             float inverse = d != 0 ? 1 / d : 0;
             int low = 0;
             int high = 0;
@@ -132,7 +125,7 @@ public final class IQ4Encoder {
         for (int b = 0; b < blocks; b += Lanes.WIDTH) {
             int count = Math.min(Lanes.WIDTH, blocks - b);
             Lanes.gather(x, at + b * GROUP, count, GROUP, tile.x);
-            weigh(tile, GROUP, importance, importanceAt, b, blocksPerRow, count);
+            weigh(tile, GROUP, importance, importanceAt, b, blocksPerRow);
             tile.nonlinear.lanes(tile.x, tile.w, 0, tile.scale, 0);
             invert(tile.scale, tile.inverse, Lanes.WIDTH);
             NonlinearSearch.indices(tile.x, 0, tile.inverse, 0, tile.levels);
@@ -159,7 +152,7 @@ public final class IQ4Encoder {
         for (int b = 0; b < blocks; b += Lanes.WIDTH) {
             int count = Math.min(Lanes.WIDTH, blocks - b);
             Lanes.gather(x, at + b * SUPER, count, SUPER, tile.x);
-            weigh(tile, SUPER, importance, importanceAt, b, blocksPerRow, count);
+            weigh(tile, SUPER, importance, importanceAt, b, blocksPerRow);
             for (int g = 0; g < GROUPS; g++) {
                 tile.nonlinear.lanes(tile.x, tile.w, g * GROUP * Lanes.WIDTH, tile.scale, g * Lanes.WIDTH);
             }
@@ -186,11 +179,11 @@ public final class IQ4Encoder {
     }
 
     private static void weigh(
-            Tile tile, int elements, float[] importance, int importanceAt, int block, int blocksPerRow, int count) {
+            Tile tile, int elements, float[] importance, int importanceAt, int block, int blocksPerRow) {
         if (importance == null) {
             ImportanceWeights.lanes(tile.x, elements, tile.w);
         } else {
-            Lanes.gatherCyclic(importance, importanceAt, block, blocksPerRow, count, elements, tile.w);
+            Lanes.gatherCyclic(importance, importanceAt, block, blocksPerRow, elements, tile.w);
             ImportanceWeights.spreads(tile.x, elements, 2f / elements, tile.spread);
             ImportanceWeights.lanes(tile.x, elements, tile.spread, tile.w);
         }
@@ -198,20 +191,12 @@ public final class IQ4Encoder {
 
     /** Codes of the sub-blocks' scales, 0 to 63; d; and the inverse scales that the codes and d, not yet rounded, stand for. */
     private static void codes(Tile tile) {
-        FloatVector zero = FloatVector.zero(Lanes.FLOATS);
-        FloatVector extreme = zero;
-        FloatVector magnitude = zero;
-        for (int g = 0; g < GROUPS * Lanes.WIDTH; g += Lanes.WIDTH) {
-            FloatVector s = FloatVector.fromArray(Lanes.FLOATS, tile.scale, g);
-            FloatVector a = s.abs();
-            VectorMask<Float> larger = a.compare(VectorOperators.GT, magnitude);
-            magnitude = magnitude.blend(a, larger);
-            extreme = extreme.blend(s, larger);
-        }
+        Extremes.lanes(tile.scale, 0, GROUPS, tile.d, 0);
+        FloatVector extreme = FloatVector.fromArray(Lanes.FLOATS, tile.d, 0);
         FloatVector d = extreme.neg().div(SCALE_HALF);
         d.intoArray(tile.d, 0);
         FloatVector inverse =
-                FloatVector.broadcast(Lanes.FLOATS, 1f).div(d).blend(zero, d.compare(VectorOperators.EQ, zero));
+                FloatVector.broadcast(Lanes.FLOATS, 1f).div(d).blend(0f, d.compare(VectorOperators.EQ, 0f));
         for (int g = 0; g < GROUPS * Lanes.WIDTH; g += Lanes.WIDTH) {
             IntVector code = inverse.mul(FloatVector.fromArray(Lanes.FLOATS, tile.scale, g))
                     .add(Lanes.ROUND)
@@ -240,13 +225,9 @@ public final class IQ4Encoder {
     private static void pack(int[] indices, int elements, int[] words) {
         for (int k = 0; k < elements / 8; k++) {
             int at = (k / 4 * 32 + k % 4 * 4) * Lanes.WIDTH;
-            IntVector word = IntVector.zero(Lanes.INTS);
-            for (int i = 3; i >= 0; i--) {
-                IntVector low = IntVector.fromArray(Lanes.INTS, indices, at + i * Lanes.WIDTH);
-                IntVector high = IntVector.fromArray(Lanes.INTS, indices, at + (16 + i) * Lanes.WIDTH);
-                word = word.lanewise(VectorOperators.LSHL, 8).or(low).or(high.lanewise(VectorOperators.LSHL, 4));
-            }
-            word.intoArray(words, k * Lanes.WIDTH);
+            IntVector low = Lanes.bytes(indices, at);
+            IntVector high = Lanes.bytes(indices, at + 16 * Lanes.WIDTH);
+            low.or(high.lanewise(VectorOperators.LSHL, 4)).intoArray(words, k * Lanes.WIDTH);
         }
     }
 }

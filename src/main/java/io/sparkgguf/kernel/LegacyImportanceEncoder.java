@@ -84,7 +84,7 @@ public final class LegacyImportanceEncoder {
         for (int b = 0; b < blocks; b += Lanes.WIDTH) {
             int count = Math.min(Lanes.WIDTH, blocks - b);
             Lanes.gather(x, at + b * ELEMENTS, count, ELEMENTS, tile.x);
-            Lanes.gatherCyclic(importance, importanceAt, b, blocksPerRow, count, ELEMENTS, tile.w);
+            Lanes.gatherCyclic(importance, importanceAt, b, blocksPerRow, ELEMENTS, tile.w);
             for (int lane = 0; lane < count; lane++) {
                 tile.spread[lane] = spreads[(b + lane) / blocksPerRow] / columns;
             }
@@ -103,26 +103,31 @@ public final class LegacyImportanceEncoder {
         }
     }
 
-    /**
-     * Levels to four words of low bits and one of fifth bits. Shifts by constants only: JDK 17 has been seen to compile a
-     * shift by a loop's counter to one by a stale counter.
-     */
+    /** Levels to four words of low bits and one of fifth bits. */
     private static void pack(int[] levels, int[] words) {
         IntVector fifthLow = IntVector.zero(Lanes.INTS);
         IntVector fifthHigh = fifthLow;
-        for (int k = 3; k >= 0; k--) {
-            IntVector word = IntVector.zero(Lanes.INTS);
-            for (int j = 4 * k + 3; j >= 4 * k; j--) {
-                IntVector low = IntVector.fromArray(Lanes.INTS, levels, j * Lanes.WIDTH);
-                IntVector high = IntVector.fromArray(Lanes.INTS, levels, (j + 16) * Lanes.WIDTH);
-                word = word.lanewise(VectorOperators.LSHL, 8)
-                        .or(low.and(15))
-                        .or(high.and(15).lanewise(VectorOperators.LSHL, 4));
-                fifthLow = fifthLow.lanewise(VectorOperators.LSHL, 1).or(low.lanewise(VectorOperators.LSHR, 4));
-                fifthHigh = fifthHigh.lanewise(VectorOperators.LSHL, 1).or(high.lanewise(VectorOperators.LSHR, 4));
-            }
-            word.intoArray(words, k * Lanes.WIDTH);
-        }
+        int k = 3;
+        do {
+            IntVector low = Lanes.bytes(levels, 4 * k * Lanes.WIDTH);
+            IntVector high = Lanes.bytes(levels, (4 * k + 16) * Lanes.WIDTH);
+            low.and(0x0f0f0f0f)
+                    .or(high.and(0x0f0f0f0f).lanewise(VectorOperators.LSHL, 4))
+                    .intoArray(words, k * Lanes.WIDTH);
+            fifthLow = fifthLow.lanewise(VectorOperators.LSHL, 4).or(fifths(low));
+            fifthHigh = fifthHigh.lanewise(VectorOperators.LSHL, 4).or(fifths(high));
+            k--;
+        } while (k >= 0);
         fifthLow.or(fifthHigh.lanewise(VectorOperators.LSHL, 16)).intoArray(words, 4 * Lanes.WIDTH);
+    }
+
+    /** The fifth bits of four bytes in the lowest four bits. */
+    private static IntVector fifths(IntVector bytes) {
+        IntVector bits = bytes.and(0x10101010);
+        return bits.lanewise(VectorOperators.LSHR, 4)
+                .or(bits.lanewise(VectorOperators.LSHR, 11))
+                .or(bits.lanewise(VectorOperators.LSHR, 18))
+                .or(bits.lanewise(VectorOperators.LSHR, 25))
+                .and(15);
     }
 }

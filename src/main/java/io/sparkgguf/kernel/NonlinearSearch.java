@@ -30,6 +30,7 @@ final class NonlinearSearch {
     static final int[] LEVELS = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
     private final float[] extreme = new float[Lanes.WIDTH];
+    private final float[] factor = new float[Lanes.WIDTH];
     private final float[] lower = new float[ELEMENTS * Lanes.WIDTH];
     private final float[] upper = new float[ELEMENTS * Lanes.WIDTH];
     private final float[] midpoint = new float[ELEMENTS * Lanes.WIDTH];
@@ -47,16 +48,8 @@ final class NonlinearSearch {
 
     /** The scale of one block; the scalar definition. Zero if all its magnitudes are below {@link SymmetricSearch#SMALLEST}. */
     static float scalar(float[] x, int at, float[] weights, int weightsAt) {
-        float extreme = 0;
-        float magnitude = 0;
-        for (int i = 0; i < ELEMENTS; i++) {
-            float a = Math.abs(x[at + i]);
-            if (a > magnitude) {
-                magnitude = a;
-                extreme = x[at + i];
-            }
-        }
-        if (magnitude < SymmetricSearch.SMALLEST) {
+        float extreme = Extremes.scalar(x, at, ELEMENTS);
+        if (Math.abs(extreme) < SymmetricSearch.SMALLEST) {
             return 0;
         }
         float scale = 0;
@@ -95,7 +88,7 @@ final class NonlinearSearch {
      * @param scale receives the scales, from {@code out}
      */
     void lanes(float[] x, float[] w, int at, float[] scale, int out) {
-        extremes(x, at);
+        Extremes.lanes(x, at, ELEMENTS, extreme, 0);
         first(x, w, at);
         pairs(x, at);
         for (int c = 0; c < 2 * TRIES + 1; c += AT_ONCE) {
@@ -104,30 +97,19 @@ final class NonlinearSearch {
         choose(scale, out);
     }
 
-    /** The element of largest magnitude of every block, the first of equals. */
-    private void extremes(float[] x, int at) {
-        FloatVector value = FloatVector.zero(Lanes.FLOATS);
-        FloatVector magnitude = value;
-        for (int i = at; i < at + ELEMENTS * Lanes.WIDTH; i += Lanes.WIDTH) {
-            FloatVector v = FloatVector.fromArray(Lanes.FLOATS, x, i);
-            FloatVector a = v.abs();
-            VectorMask<Float> larger = a.compare(VectorOperators.GT, magnitude);
-            magnitude = magnitude.blend(a, larger);
-            value = value.blend(v, larger);
-        }
-        value.intoArray(extreme, 0);
-    }
-
     /** The sums of the first candidate. */
     private void first(float[] x, float[] w, int at) {
         FloatVector inverse = FloatVector.broadcast(Lanes.FLOATS, 1f)
                 .div(FloatVector.fromArray(Lanes.FLOATS, extreme, 0).neg().div(LEVELS[0]));
+        inverse.intoArray(factor, 0);
+        levels(x, at, lower);
         FloatVector sumXQ = FloatVector.zero(Lanes.FLOATS);
         FloatVector sumQQ = sumXQ;
-        for (int i = at; i < at + ELEMENTS * Lanes.WIDTH; i += Lanes.WIDTH) {
-            FloatVector v = FloatVector.fromArray(Lanes.FLOATS, x, i);
-            FloatVector q = level(inverse.mul(v));
-            FloatVector weighted = FloatVector.fromArray(Lanes.FLOATS, w, i).mul(q);
+        for (int i = 0; i < ELEMENTS * Lanes.WIDTH; i += Lanes.WIDTH) {
+            FloatVector v = FloatVector.fromArray(Lanes.FLOATS, x, at + i);
+            FloatVector q = FloatVector.fromArray(Lanes.FLOATS, lower, i);
+            FloatVector weighted =
+                    FloatVector.fromArray(Lanes.FLOATS, w, at + i).mul(q);
             sumXQ = sumXQ.add(weighted.mul(v));
             sumQQ = sumQQ.add(weighted.mul(q));
         }
@@ -138,14 +120,13 @@ final class NonlinearSearch {
     /** The two levels of each element, and their midpoint. */
     private void pairs(float[] x, int at) {
         FloatVector e = FloatVector.fromArray(Lanes.FLOATS, extreme, 0);
-        FloatVector inverseFirst =
-                FloatVector.broadcast(Lanes.FLOATS, LEVELS[0] - TRIES).div(e);
-        FloatVector inverseLast =
-                FloatVector.broadcast(Lanes.FLOATS, LEVELS[0] + TRIES).div(e);
+        FloatVector.broadcast(Lanes.FLOATS, LEVELS[0] - TRIES).div(e).intoArray(factor, 0);
+        levels(x, at, lower);
+        FloatVector.broadcast(Lanes.FLOATS, LEVELS[0] + TRIES).div(e).intoArray(factor, 0);
+        levels(x, at, upper);
         for (int i = 0; i < ELEMENTS * Lanes.WIDTH; i += Lanes.WIDTH) {
-            FloatVector v = FloatVector.fromArray(Lanes.FLOATS, x, at + i);
-            FloatVector p = level(inverseFirst.mul(v));
-            FloatVector q = level(inverseLast.mul(v));
+            FloatVector p = FloatVector.fromArray(Lanes.FLOATS, lower, i);
+            FloatVector q = FloatVector.fromArray(Lanes.FLOATS, upper, i);
             p.add(q).mul(0.5f).intoArray(midpoint, i);
             VectorMask<Float> ascending = p.compare(VectorOperators.LT, q);
             q.blend(p, ascending).intoArray(lower, i);
@@ -153,7 +134,7 @@ final class NonlinearSearch {
         }
     }
 
-    /** The sums of three tries. Small, so that C2 inlines all of it and no vector is an object. */
+    /** The sums of three tries. */
     private void sums(float[] x, float[] w, int at, int c) {
         FloatVector e = FloatVector.fromArray(Lanes.FLOATS, extreme, 0);
         FloatVector inverse0 =
@@ -219,23 +200,29 @@ final class NonlinearSearch {
         fitted.blend(zero, none).intoArray(scale, out);
     }
 
-    private static FloatVector level(FloatVector v) {
-        FloatVector q = FloatVector.broadcast(Lanes.FLOATS, 113);
-        q = q.blend(89f, v.compare(VectorOperators.LT, 101f));
-        q = q.blend(69f, v.compare(VectorOperators.LT, 79f));
-        q = q.blend(53f, v.compare(VectorOperators.LT, 61f));
-        q = q.blend(38f, v.compare(VectorOperators.LT, 45.5f));
-        q = q.blend(25f, v.compare(VectorOperators.LT, 31.5f));
-        q = q.blend(13f, v.compare(VectorOperators.LT, 19f));
-        q = q.blend(1f, v.compare(VectorOperators.LT, 7f));
-        q = q.blend(-10f, v.compare(VectorOperators.LT, -4.5f));
-        q = q.blend(-22f, v.compare(VectorOperators.LT, -16f));
-        q = q.blend(-35f, v.compare(VectorOperators.LT, -28.5f));
-        q = q.blend(-49f, v.compare(VectorOperators.LT, -42f));
-        q = q.blend(-65f, v.compare(VectorOperators.LT, -57f));
-        q = q.blend(-83f, v.compare(VectorOperators.LT, -74f));
-        q = q.blend(-104f, v.compare(VectorOperators.LT, -93.5f));
-        return q.blend(-127f, v.compare(VectorOperators.LT, -115.5f));
+    /** The levels nearest to {@code factor * x}. */
+    private void levels(float[] x, int at, float[] levels) {
+        FloatVector inverse = FloatVector.fromArray(Lanes.FLOATS, factor, 0);
+        FloatVector highest = FloatVector.broadcast(Lanes.FLOATS, 113);
+        for (int i = 0; i < ELEMENTS * Lanes.WIDTH; i += Lanes.WIDTH) {
+            FloatVector v = inverse.mul(FloatVector.fromArray(Lanes.FLOATS, x, at + i));
+            highest.blend(89f, v.compare(VectorOperators.LT, 101f))
+                    .blend(69f, v.compare(VectorOperators.LT, 79f))
+                    .blend(53f, v.compare(VectorOperators.LT, 61f))
+                    .blend(38f, v.compare(VectorOperators.LT, 45.5f))
+                    .blend(25f, v.compare(VectorOperators.LT, 31.5f))
+                    .blend(13f, v.compare(VectorOperators.LT, 19f))
+                    .blend(1f, v.compare(VectorOperators.LT, 7f))
+                    .blend(-10f, v.compare(VectorOperators.LT, -4.5f))
+                    .blend(-22f, v.compare(VectorOperators.LT, -16f))
+                    .blend(-35f, v.compare(VectorOperators.LT, -28.5f))
+                    .blend(-49f, v.compare(VectorOperators.LT, -42f))
+                    .blend(-65f, v.compare(VectorOperators.LT, -57f))
+                    .blend(-83f, v.compare(VectorOperators.LT, -74f))
+                    .blend(-104f, v.compare(VectorOperators.LT, -93.5f))
+                    .blend(-127f, v.compare(VectorOperators.LT, -115.5f))
+                    .intoArray(levels, i);
+        }
     }
 
     /**
@@ -246,31 +233,28 @@ final class NonlinearSearch {
      */
     static void indices(float[] x, int at, float[] inverse, int inverseAt, int[] indices) {
         FloatVector factor = FloatVector.fromArray(Lanes.FLOATS, inverse, inverseAt);
+        FloatVector highest = FloatVector.broadcast(Lanes.FLOATS, 15);
         for (int i = at; i < at + ELEMENTS * Lanes.WIDTH; i += Lanes.WIDTH) {
-            index(factor.mul(FloatVector.fromArray(Lanes.FLOATS, x, i)))
+            FloatVector v = factor.mul(FloatVector.fromArray(Lanes.FLOATS, x, i));
+            highest.blend(14f, v.compare(VectorOperators.LT, 101f))
+                    .blend(13f, v.compare(VectorOperators.LT, 79f))
+                    .blend(12f, v.compare(VectorOperators.LT, 61f))
+                    .blend(11f, v.compare(VectorOperators.LT, 45.5f))
+                    .blend(10f, v.compare(VectorOperators.LT, 31.5f))
+                    .blend(9f, v.compare(VectorOperators.LT, 19f))
+                    .blend(8f, v.compare(VectorOperators.LT, 7f))
+                    .blend(7f, v.compare(VectorOperators.LT, -4.5f))
+                    .blend(6f, v.compare(VectorOperators.LT, -16f))
+                    .blend(5f, v.compare(VectorOperators.LT, -28.5f))
+                    .blend(4f, v.compare(VectorOperators.LT, -42f))
+                    .blend(3f, v.compare(VectorOperators.LT, -57f))
+                    .blend(2f, v.compare(VectorOperators.LT, -74f))
+                    .blend(1f, v.compare(VectorOperators.LT, -93.5f))
+                    .blend(0f, v.compare(VectorOperators.LT, -115.5f))
                     .add(Lanes.ROUND)
                     .reinterpretAsInts()
                     .and(15)
                     .intoArray(indices, i);
         }
-    }
-
-    private static FloatVector index(FloatVector v) {
-        FloatVector q = FloatVector.broadcast(Lanes.FLOATS, 15f);
-        q = q.blend(14f, v.compare(VectorOperators.LT, 101f));
-        q = q.blend(13f, v.compare(VectorOperators.LT, 79f));
-        q = q.blend(12f, v.compare(VectorOperators.LT, 61f));
-        q = q.blend(11f, v.compare(VectorOperators.LT, 45.5f));
-        q = q.blend(10f, v.compare(VectorOperators.LT, 31.5f));
-        q = q.blend(9f, v.compare(VectorOperators.LT, 19f));
-        q = q.blend(8f, v.compare(VectorOperators.LT, 7f));
-        q = q.blend(7f, v.compare(VectorOperators.LT, -4.5f));
-        q = q.blend(6f, v.compare(VectorOperators.LT, -16f));
-        q = q.blend(5f, v.compare(VectorOperators.LT, -28.5f));
-        q = q.blend(4f, v.compare(VectorOperators.LT, -42f));
-        q = q.blend(3f, v.compare(VectorOperators.LT, -57f));
-        q = q.blend(2f, v.compare(VectorOperators.LT, -74f));
-        q = q.blend(1f, v.compare(VectorOperators.LT, -93.5f));
-        return q.blend(0f, v.compare(VectorOperators.LT, -115.5f));
     }
 }

@@ -93,14 +93,7 @@ public final class Q3KEncoder {
 
     /** Codes of the scales of sub-blocks without importance, 0 to 63; the scale of scales. */
     private static float codes(float[] scales, byte[] codes) {
-        float extreme = 0;
-        float magnitude = 0;
-        for (float scale : scales) {
-            if (Math.abs(scale) > magnitude) {
-                magnitude = Math.abs(scale);
-                extreme = scale;
-            }
-        }
+        float extreme = Extremes.scalar(scales, 0, GROUPS);
         Arrays.fill(codes, (byte) 0);
         if (extreme == 0) {
             return 0;
@@ -115,7 +108,7 @@ public final class Q3KEncoder {
     }
 
     /** Adds the six bits of sub-block g's code to the twelve bytes: four to a nibble of the first eight, two to the last four. */
-    private static void putCode(int code, int g, byte[] out, int at) {
+    static void putCode(int code, int g, byte[] out, int at) {
         out[at + g % 8] |= (byte) ((code & 15) << g / 8 * 4);
         out[at + 8 + g % 4] |= (byte) (code >> 4 << g / 4 * 2);
     }
@@ -135,29 +128,29 @@ public final class Q3KEncoder {
             int count = Math.min(Lanes.WIDTH, blocks - b);
             Lanes.gather(x, at + b * ELEMENTS, count, ELEMENTS, tile.x);
             if (importance == null) {
-                // The weights are not needed, so their room holds the rounded levels.
-                ThreeBitDescent.lanes(tile.x, GROUPS, tile.w, tile.sum, tile.sum2, tile.active, tile.scale);
+                tile.descent.lanes(tile.x, GROUPS, x, at + b * ELEMENTS, count, tile.scale);
                 codes(tile);
             } else {
-                Lanes.gatherCyclic(importance, importanceAt, b, blocksPerRow, count, ELEMENTS, tile.w);
+                Lanes.gatherCyclic(importance, importanceAt, b, blocksPerRow, ELEMENTS, tile.w);
                 search(tile);
             }
             scales(tile);
             if (Requantizer.anyZero(tile.sum, GROUPS * Lanes.WIDTH)) {
-                keepLevels(tile, importance != null);
+                if (importance == null) {
+                    keepLevels(tile, x, at + b * ELEMENTS, count);
+                } else {
+                    keepLevels(tile);
+                }
             }
             for (int g = 0; g < GROUPS; g++) {
                 Requantizer.lanes(tile.x, g * GROUP * Lanes.WIDTH, HALF, tile.sum, g * Lanes.WIDTH, tile.levels);
             }
             pack(tile.levels, tile.words);
+            packCodes(tile.codes, tile.words);
             for (int lane = 0; lane < count; lane++) {
                 int to = outAt + (b + lane) * BYTES;
-                tile.write(lane, 0, SCALES_AT / 4, out, to);
-                Arrays.fill(out, to + SCALES_AT, to + D_AT, (byte) 0);
-                for (int g = 0; g < GROUPS; g++) {
-                    putCode(tile.codes[g * Lanes.WIDTH + lane], g, out, to + SCALES_AT);
-                }
-                Words.putShort(out, to + D_AT, Binary16.fromFloat(tile.d[lane]));
+                tile.write(lane, 0, D_AT / 4, out, to);
+                Words.putShort(out, to + D_AT, tile.stored[lane]);
             }
         }
     }
@@ -178,22 +171,14 @@ public final class Q3KEncoder {
 
     /** Without importance: the codes of the sub-blocks' scales and the scale of scales. */
     private static void codes(Tile tile) {
-        FloatVector zero = FloatVector.zero(Lanes.FLOATS);
-        FloatVector extreme = zero;
-        FloatVector magnitude = zero;
-        for (int g = 0; g < GROUPS * Lanes.WIDTH; g += Lanes.WIDTH) {
-            FloatVector s = FloatVector.fromArray(Lanes.FLOATS, tile.scale, g);
-            FloatVector a = s.abs();
-            VectorMask<Float> larger = a.compare(VectorOperators.GT, magnitude);
-            magnitude = magnitude.blend(a, larger);
-            extreme = extreme.blend(s, larger);
-        }
+        Extremes.lanes(tile.scale, 0, GROUPS, tile.d, 0);
+        FloatVector extreme = FloatVector.fromArray(Lanes.FLOATS, tile.d, 0);
         FloatVector inverse = FloatVector.broadcast(Lanes.FLOATS, -SCALE_HALF).div(extreme);
         FloatVector.broadcast(Lanes.FLOATS, 1f)
                 .div(inverse)
-                .blend(0f, extreme.compare(VectorOperators.EQ, zero))
+                .blend(0f, extreme.compare(VectorOperators.EQ, 0f))
                 .intoArray(tile.d, 0);
-        VectorMask<Integer> some = magnitude.reinterpretAsInts().compare(VectorOperators.NE, 0);
+        VectorMask<Integer> some = extreme.abs().reinterpretAsInts().compare(VectorOperators.NE, 0);
         for (int g = 0; g < GROUPS * Lanes.WIDTH; g += Lanes.WIDTH) {
             IntVector code = inverse.mul(FloatVector.fromArray(Lanes.FLOATS, tile.scale, g))
                     .add(Lanes.ROUND)
@@ -210,9 +195,10 @@ public final class Q3KEncoder {
     /** Scales as stored: codes times the stored d, into {@code tile.sum}. */
     private static void scales(Tile tile) {
         for (int lane = 0; lane < Lanes.WIDTH; lane++) {
-            tile.spread[lane] = Binary16.toFloat(Binary16.fromFloat(tile.d[lane]));
+            tile.stored[lane] = Binary16.fromFloat(tile.d[lane]);
+            tile.d[lane] = Binary16.toFloat(tile.stored[lane]);
         }
-        FloatVector d = FloatVector.fromArray(Lanes.FLOATS, tile.spread, 0);
+        FloatVector d = FloatVector.fromArray(Lanes.FLOATS, tile.d, 0);
         for (int g = 0; g < GROUPS * Lanes.WIDTH; g += Lanes.WIDTH) {
             // The code as a float, by way of the mantissa.
             FloatVector code = IntVector.fromArray(Lanes.INTS, tile.codes, g)
@@ -223,44 +209,75 @@ public final class Q3KEncoder {
         }
     }
 
-    /** The search's levels, for sub-blocks whose stored scale is zero. */
-    private static void keepLevels(Tile tile, boolean searched) {
-        if (searched) {
-            for (int g = 0; g < GROUPS; g++) {
-                SymmetricSearch.levels(
-                        tile.x, g * GROUP * Lanes.WIDTH, GROUP, HALF, tile.inverse, g * Lanes.WIDTH, tile.levels);
-            }
-        } else {
-            ThreeBitDescent.levels(tile.w, ELEMENTS, tile.levels);
+    /** With importance: the search's levels, for sub-blocks whose stored scale is zero. */
+    private static void keepLevels(Tile tile) {
+        for (int g = 0; g < GROUPS; g++) {
+            SymmetricSearch.levels(
+                    tile.x, g * GROUP * Lanes.WIDTH, GROUP, HALF, tile.inverse, g * Lanes.WIDTH, tile.levels);
         }
     }
 
-    /**
-     * Levels to words: word k holds bytes 4k to 4k + 3 of the block. Shifts by constants only: JDK 17 has been seen to
-     * compile a shift by a loop's counter to one by a stale counter.
-     */
-    private static void pack(int[] levels, int[] words) {
-        for (int k = 0; k < 8; k++) {
-            IntVector high = IntVector.zero(Lanes.INTS);
-            for (int n = 1; n >= 0; n--) {
-                IntVector low = IntVector.zero(Lanes.INTS);
-                for (int s = 3; s >= 0; s--) {
-                    int at = (128 * n + 32 * s + 4 * k) * Lanes.WIDTH;
-                    // Four elements that stand in four bytes at the same bits.
-                    IntVector q = IntVector.fromArray(Lanes.INTS, levels, at)
-                            .or(IntVector.fromArray(Lanes.INTS, levels, at + Lanes.WIDTH)
-                                    .lanewise(VectorOperators.LSHL, 8))
-                            .or(IntVector.fromArray(Lanes.INTS, levels, at + 2 * Lanes.WIDTH)
-                                    .lanewise(VectorOperators.LSHL, 16))
-                            .or(IntVector.fromArray(Lanes.INTS, levels, at + 3 * Lanes.WIDTH)
-                                    .lanewise(VectorOperators.LSHL, 24));
-                    low = low.lanewise(VectorOperators.LSHL, 2).or(q.and(0x03030303));
-                    high = high.lanewise(VectorOperators.LSHL, 1)
-                            .or(q.lanewise(VectorOperators.LSHR, 2).and(0x01010101));
+    /** Without importance: the descent's levels, for sub-blocks whose stored scale is zero. */
+    private static void keepLevels(Tile tile, float[] x, int at, int count) {
+        byte[] levels = new byte[GROUP];
+        for (int g = 0; g < GROUPS; g++) {
+            for (int lane = 0; lane < count; lane++) {
+                if (tile.sum[g * Lanes.WIDTH + lane] == 0) {
+                    ThreeBitDescent.scalar(x, at + lane * ELEMENTS + g * GROUP, levels, 0);
+                    for (int i = 0; i < GROUP; i++) {
+                        tile.levels[(g * GROUP + i) * Lanes.WIDTH + lane] = levels[i];
+                    }
                 }
-                low.intoArray(words, (8 + 8 * n + k) * Lanes.WIDTH);
             }
-            high.intoArray(words, k * Lanes.WIDTH);
         }
+    }
+
+    /** Levels to words: word k holds bytes 4k to 4k + 3 of the block. */
+    private static void pack(int[] levels, int[] words) {
+        for (int k = 0; k < 16; k++) {
+            int at = (128 * (k / 8) + 4 * (k % 8)) * Lanes.WIDTH;
+            IntVector q0 = Lanes.bytes(levels, at);
+            IntVector q1 = Lanes.bytes(levels, at + 32 * Lanes.WIDTH);
+            IntVector q2 = Lanes.bytes(levels, at + 64 * Lanes.WIDTH);
+            IntVector q3 = Lanes.bytes(levels, at + 96 * Lanes.WIDTH);
+            q0.and(0x03030303)
+                    .or(q1.and(0x03030303).lanewise(VectorOperators.LSHL, 2))
+                    .or(q2.and(0x03030303).lanewise(VectorOperators.LSHL, 4))
+                    .or(q3.and(0x03030303).lanewise(VectorOperators.LSHL, 6))
+                    .intoArray(words, (8 + k) * Lanes.WIDTH);
+            // The high bits of this half in the low four bits; behind all words until both halves are there.
+            q0.and(0x04040404)
+                    .lanewise(VectorOperators.LSHR, 2)
+                    .or(q1.and(0x04040404).lanewise(VectorOperators.LSHR, 1))
+                    .or(q2.and(0x04040404))
+                    .or(q3.and(0x04040404).lanewise(VectorOperators.LSHL, 1))
+                    .intoArray(words, (24 + k) * Lanes.WIDTH);
+        }
+        for (int k = 0; k < 8 * Lanes.WIDTH; k += Lanes.WIDTH) {
+            IntVector first = IntVector.fromArray(Lanes.INTS, words, 24 * Lanes.WIDTH + k);
+            IntVector second = IntVector.fromArray(Lanes.INTS, words, 32 * Lanes.WIDTH + k);
+            first.or(second.lanewise(VectorOperators.LSHL, 4)).intoArray(words, k);
+        }
+    }
+
+    /** The codes of the scales to the three words behind those of the levels. */
+    private static void packCodes(int[] codes, int[] words) {
+        IntVector c0 = Lanes.bytes(codes, 0);
+        IntVector c4 = Lanes.bytes(codes, 4 * Lanes.WIDTH);
+        IntVector c8 = Lanes.bytes(codes, 8 * Lanes.WIDTH);
+        IntVector c12 = Lanes.bytes(codes, 12 * Lanes.WIDTH);
+        int to = SCALES_AT / 4 * Lanes.WIDTH;
+        c0.and(0x0f0f0f0f)
+                .or(c8.and(0x0f0f0f0f).lanewise(VectorOperators.LSHL, 4))
+                .intoArray(words, to);
+        c4.and(0x0f0f0f0f)
+                .or(c12.and(0x0f0f0f0f).lanewise(VectorOperators.LSHL, 4))
+                .intoArray(words, to + Lanes.WIDTH);
+        c0.and(0x30303030)
+                .lanewise(VectorOperators.LSHR, 4)
+                .or(c4.and(0x30303030).lanewise(VectorOperators.LSHR, 2))
+                .or(c8.and(0x30303030))
+                .or(c12.and(0x30303030).lanewise(VectorOperators.LSHL, 2))
+                .intoArray(words, to + 2 * Lanes.WIDTH);
     }
 }

@@ -3,7 +3,6 @@ package io.sparkgguf.kernel;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -55,17 +54,12 @@ public final class Q6KEncoder {
             } else {
                 System.arraycopy(importance, importanceAt + b % blocksPerRow * ELEMENTS, weights, 0, ELEMENTS);
             }
-            float extreme = 0;
-            float magnitude = 0;
             for (int g = 0; g < GROUPS; g++) {
                 int i = g * GROUP;
                 scales[g] = SymmetricSearch.scalar(x, from + i, GROUP, HALF, weights, i, levels, i);
-                if (Math.abs(scales[g]) > magnitude) {
-                    magnitude = Math.abs(scales[g]);
-                    extreme = scales[g];
-                }
             }
-            if (magnitude < SymmetricSearch.SMALLEST) {
+            float extreme = Extremes.scalar(scales, 0, GROUPS);
+            if (Math.abs(extreme) < SymmetricSearch.SMALLEST) {
                 Arrays.fill(out, to, to + BYTES, (byte) 0);
                 continue;
             }
@@ -108,7 +102,7 @@ public final class Q6KEncoder {
             if (importance == null) {
                 ImportanceWeights.lanes(tile.x, ELEMENTS, tile.w);
             } else {
-                Lanes.gatherCyclic(importance, importanceAt, b, blocksPerRow, count, ELEMENTS, tile.w);
+                Lanes.gatherCyclic(importance, importanceAt, b, blocksPerRow, ELEMENTS, tile.w);
             }
             for (int g = 0; g < GROUPS; g++) {
                 tile.symmetric.lanes(
@@ -149,19 +143,11 @@ public final class Q6KEncoder {
 
     /** Codes of the scales, and the scales that they and the stored d stand for, into {@code tile.sum}. */
     private static void codes(Tile tile, int count) {
-        FloatVector zero = FloatVector.zero(Lanes.FLOATS);
-        FloatVector extreme = zero;
-        FloatVector magnitude = zero;
-        for (int g = 0; g < GROUPS * Lanes.WIDTH; g += Lanes.WIDTH) {
-            FloatVector s = FloatVector.fromArray(Lanes.FLOATS, tile.scale, g);
-            FloatVector a = s.abs();
-            VectorMask<Float> larger = a.compare(VectorOperators.GT, magnitude);
-            magnitude = magnitude.blend(a, larger);
-            extreme = extreme.blend(s, larger);
-        }
+        Extremes.lanes(tile.scale, 0, GROUPS, tile.d, 0);
+        FloatVector extreme = FloatVector.fromArray(Lanes.FLOATS, tile.d, 0);
         FloatVector inverse = FloatVector.broadcast(Lanes.FLOATS, -128f).div(extreme);
         // A quotient by a sum of magnitudes is never NaN, so NaN can stand for a block of zeros.
-        inverse.blend(Float.NaN, magnitude.compare(VectorOperators.LT, SymmetricSearch.SMALLEST))
+        inverse.blend(Float.NaN, extreme.abs().compare(VectorOperators.LT, SymmetricSearch.SMALLEST))
                 .intoArray(tile.inverseD, 0);
         for (int lane = 0; lane < Lanes.WIDTH; lane++) {
             float d = lane < count && !Float.isNaN(tile.inverseD[lane]) ? 1 / tile.inverseD[lane] : 0;
@@ -186,33 +172,26 @@ public final class Q6KEncoder {
 
     /** Levels to words: word k holds bytes 4k to 4k + 3 of the block. */
     private static void pack(int[] levels, int[] words) {
-        for (int n = 0; n < 2; n++) {
-            for (int k = 0; k < 8; k++) {
-                IntVector low0 = IntVector.zero(Lanes.INTS);
-                IntVector low1 = low0;
-                IntVector high = low0;
-                for (int i = 3; i >= 0; i--) {
-                    int at = (128 * n + 4 * k + i) * Lanes.WIDTH;
-                    IntVector q0 = IntVector.fromArray(Lanes.INTS, levels, at);
-                    IntVector q1 = IntVector.fromArray(Lanes.INTS, levels, at + 32 * Lanes.WIDTH);
-                    IntVector q2 = IntVector.fromArray(Lanes.INTS, levels, at + 64 * Lanes.WIDTH);
-                    IntVector q3 = IntVector.fromArray(Lanes.INTS, levels, at + 96 * Lanes.WIDTH);
-                    low0 = low0.lanewise(VectorOperators.LSHL, 8)
-                            .or(q0.and(15))
-                            .or(q2.and(15).lanewise(VectorOperators.LSHL, 4));
-                    low1 = low1.lanewise(VectorOperators.LSHL, 8)
-                            .or(q1.and(15))
-                            .or(q3.and(15).lanewise(VectorOperators.LSHL, 4));
-                    high = high.lanewise(VectorOperators.LSHL, 8)
-                            .or(q0.lanewise(VectorOperators.LSHR, 4))
-                            .or(q1.lanewise(VectorOperators.LSHR, 4).lanewise(VectorOperators.LSHL, 2))
-                            .or(q2.and(48))
-                            .or(q3.and(48).lanewise(VectorOperators.LSHL, 2));
-                }
-                low0.intoArray(words, (16 * n + k) * Lanes.WIDTH);
-                low1.intoArray(words, (16 * n + 8 + k) * Lanes.WIDTH);
-                high.intoArray(words, (32 + 8 * n + k) * Lanes.WIDTH);
-            }
+        for (int k = 0; k < 16; k++) {
+            int n = k / 8;
+            int at = (128 * n + 4 * (k % 8)) * Lanes.WIDTH;
+            IntVector q0 = Lanes.bytes(levels, at);
+            IntVector q1 = Lanes.bytes(levels, at + 32 * Lanes.WIDTH);
+            IntVector q2 = Lanes.bytes(levels, at + 64 * Lanes.WIDTH);
+            IntVector q3 = Lanes.bytes(levels, at + 96 * Lanes.WIDTH);
+            int to = (16 * n + k % 8) * Lanes.WIDTH;
+            q0.and(0x0f0f0f0f)
+                    .or(q2.and(0x0f0f0f0f).lanewise(VectorOperators.LSHL, 4))
+                    .intoArray(words, to);
+            q1.and(0x0f0f0f0f)
+                    .or(q3.and(0x0f0f0f0f).lanewise(VectorOperators.LSHL, 4))
+                    .intoArray(words, to + 8 * Lanes.WIDTH);
+            q0.and(0x30303030)
+                    .lanewise(VectorOperators.LSHR, 4)
+                    .or(q1.and(0x30303030).lanewise(VectorOperators.LSHR, 2))
+                    .or(q2.and(0x30303030))
+                    .or(q3.and(0x30303030).lanewise(VectorOperators.LSHL, 2))
+                    .intoArray(words, (32 + k) * Lanes.WIDTH);
         }
     }
 }

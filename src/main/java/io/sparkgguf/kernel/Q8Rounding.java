@@ -20,16 +20,32 @@ public final class Q8Rounding {
             encodeScalar(x, at, blocks, to, toAt);
             return;
         }
+        ScaleTile tile = new ScaleTile();
+        for (int b = 0; b < blocks; b += ScaleTile.BLOCKS) {
+            int count = Math.min(ScaleTile.BLOCKS, blocks - b);
+            findScales(x, at + b * ELEMENTS, count, tile.scales);
+            tile.invert(count);
+            tile.round(count);
+            putBlocks(x, at + b * ELEMENTS, count, tile, to, toAt + b * BYTES);
+        }
+    }
+
+    private static void findScales(float[] x, int at, int blocks, float[] scales) {
+        for (int b = 0; b < blocks; b++) {
+            scales[b] = Rounding.largest(x, at + b * ELEMENTS, ELEMENTS) / 127f;
+        }
+    }
+
+    private static void putBlocks(float[] x, int at, int blocks, ScaleTile tile, byte[] to, int toAt) {
         for (int b = 0; b < blocks; b++) {
             int from = at + b * ELEMENTS;
             int block = toAt + b * BYTES;
-            float d = Rounding.largest(x, from, ELEMENTS) / 127f;
-            float inverse = Rounding.reciprocal(d);
-            if (inverse > Float.MAX_VALUE) {
+            float inverse = tile.inverses[b];
+            if (ScaleTile.isLeftOut(inverse)) {
                 encodeScalar(x, from, 1, to, block);
                 continue;
             }
-            ByteLanes.putShort(to, block, Halves.toF16(d));
+            tile.put(b, to, block);
             for (int i = 0; i < ELEMENTS; i += WIDTH) {
                 FloatVector scaled = Rounding.load(x, from + i).mul(inverse);
                 ByteLanes.storeBytes(Rounding.roundAway(scaled), to, block + QUANTS + i);
@@ -43,7 +59,7 @@ public final class Q8Rounding {
             int block = toAt + b * BYTES;
             float d = Rounding.largestScalar(x, from, ELEMENTS) / 127f;
             float inverse = Rounding.reciprocal(d);
-            ByteLanes.putShort(to, block, Halves.toF16(d));
+            Rounding.putScale(to, block, d);
             for (int i = 0; i < ELEMENTS; i++) {
                 to[block + QUANTS + i] = (byte) Rounding.roundAway(x[from + i] * inverse);
             }
@@ -57,7 +73,7 @@ public final class Q8Rounding {
         }
         for (int b = 0; b < blocks; b++) {
             int block = at + b * BYTES;
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            float d = Rounding.getScale(from, block);
             for (int i = 0; i < ELEMENTS; i += WIDTH) {
                 FloatVector quants = Rounding.floats(ByteLanes.loadSigned(from, block + QUANTS + i));
                 quants.mul(d).intoArray(to, toAt + b * ELEMENTS + i);
@@ -68,7 +84,7 @@ public final class Q8Rounding {
     static void decodeScalar(byte[] from, int at, int blocks, float[] to, int toAt) {
         for (int b = 0; b < blocks; b++) {
             int block = at + b * BYTES;
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            float d = Rounding.getScale(from, block);
             for (int i = 0; i < ELEMENTS; i++) {
                 to[toAt + b * ELEMENTS + i] = from[block + QUANTS + i] * d;
             }

@@ -38,7 +38,6 @@ final class Requantizer {
         IntVector low = IntVector.broadcast(Lanes.INTS, 0x400000 - half);
         IntVector high = IntVector.broadcast(Lanes.INTS, 0x400000 + half - 1);
         VectorMask<Integer> none = d.reinterpretAsInts().and(0x7fffffff).compare(VectorOperators.EQ, 0);
-        boolean some = none.anyTrue();
         for (int i = at; i < at + ELEMENTS * Lanes.WIDTH; i += Lanes.WIDTH) {
             IntVector l = FloatVector.fromArray(Lanes.FLOATS, x, i)
                     .div(d)
@@ -48,10 +47,7 @@ final class Requantizer {
                     .max(low)
                     .min(high)
                     .sub(low);
-            if (some) {
-                l = l.blend(IntVector.fromArray(Lanes.INTS, levels, i), none);
-            }
-            l.intoArray(levels, i);
+            l.blend(IntVector.fromArray(Lanes.INTS, levels, i), none).intoArray(levels, i);
         }
     }
 

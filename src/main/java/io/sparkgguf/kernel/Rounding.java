@@ -26,6 +26,7 @@ final class Rounding {
 
     private static final int MAGNITUDE = 0x7fffffff;
     private static final int SIGN = 0x80000000;
+    private static final int INFINITE = 0x7f800000;
 
     private Rounding() {}
 
@@ -59,7 +60,7 @@ final class Rounding {
         }
         int largest = above.reduceLanes(VectorOperators.MAX);
         int smallest = below.reduceLanes(VectorOperators.MAX);
-        if (largest == smallest) {
+        if (largest == smallest && largest < INFINITE) {
             return extremeScalar(x, at, count);
         }
         return Float.intBitsToFloat(largest > smallest ? largest : smallest | SIGN);
@@ -74,6 +75,23 @@ final class Rounding {
             }
         }
         return extreme;
+    }
+
+    /** Writes a scale as F16; what is no number always as the same NaN. */
+    static void putScale(byte[] to, int at, float d) {
+        ByteLanes.putShort(to, at, Float.isNaN(d) ? 0x7e00 : Halves.toF16(d));
+    }
+
+    static float getScale(byte[] from, int at) {
+        return Halves.fromF16(ByteLanes.getShort(from, at));
+    }
+
+    /**
+     * Whether a block with this scale is for the lanes: all its weights are finite, and so is the scale's reciprocal.
+     * Other blocks are left to the scalar twins.
+     */
+    static boolean isPlain(float d, float inverse) {
+        return Math.abs(d) <= Float.MAX_VALUE && Math.abs(inverse) <= Float.MAX_VALUE;
     }
 
     /** 1 / d, or 0 when d is zero; infinite when |d| is below about 2^-128. */

@@ -1,5 +1,7 @@
 package io.sparkgguf.kernel;
 
+import java.util.Arrays;
+
 /**
  * Codes the scales (or minima) of a super-block's sub-blocks as small integers times one factor, each scale weighted
  * by the importance of its sub-block: the scalar definition.
@@ -36,13 +38,13 @@ final class ScaleCodeSearch {
             max = max > scales[i] ? max : scales[i];
         }
         if (max < NOTHING) {
-            java.util.Arrays.fill(codes, 0, n, 0);
+            Arrays.fill(codes, 0, n, 0);
             return 0f;
         }
         float inverse = maxCode / max;
         float best = 0;
         for (int i = 0; i < n; i++) {
-            int code = AsymmetricSearch.nearest(inverse * scales[i]) & 0xff;
+            int code = NearestInt.nearest(inverse * scales[i]) & 0xff;
             float e = scales[i] - 1 / inverse * code;
             best += w[i] * e * e;
         }
@@ -98,6 +100,6 @@ final class ScaleCodeSearch {
     }
 
     private static int code(float v, int maxCode) {
-        return Math.min(maxCode, AsymmetricSearch.nearest(v));
+        return Math.min(maxCode, NearestInt.nearest(v));
     }
 }

@@ -27,7 +27,10 @@ public final class SignRounding {
         int b = 0;
         if (ByteLanes.VECTORS) {
             for (; b <= blocks - CHAINS; b += CHAINS) {
-                putMeans(x, at + b * ELEMENTS, to, toAt + b * BYTES);
+                if (!putMeans(x, at + b * ELEMENTS, to, toAt + b * BYTES)) {
+                    encodeScalar(x, at + b * ELEMENTS, CHAINS, to, toAt + b * BYTES);
+                    continue;
+                }
                 for (int c = b; c < b + CHAINS; c++) {
                     putSigns(x, at + c * ELEMENTS, to, toAt + c * BYTES + QUANTS);
                 }
@@ -36,7 +39,8 @@ public final class SignRounding {
         encodeScalar(x, at + b * ELEMENTS, blocks - b, to, toAt + b * BYTES);
     }
 
-    private static void putMeans(float[] x, int at, byte[] to, int toAt) {
+    /** Writes the scales of the next blocks; false when not all weights are finite. */
+    private static boolean putMeans(float[] x, int at, byte[] to, int toAt) {
         float s0 = 0f;
         float s1 = 0f;
         float s2 = 0f;
@@ -63,10 +67,11 @@ public final class SignRounding {
         putMean(s5, to, toAt + 5 * BYTES);
         putMean(s6, to, toAt + 6 * BYTES);
         putMean(s7, to, toAt + 7 * BYTES);
+        return s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 <= Float.MAX_VALUE;
     }
 
     private static void putMean(float sum, byte[] to, int toAt) {
-        ByteLanes.putShort(to, toAt, Halves.toF16(sum / ELEMENTS));
+        Rounding.putScale(to, toAt, sum / ELEMENTS);
     }
 
     private static void putSigns(float[] x, int at, byte[] to, int toAt) {
@@ -111,7 +116,7 @@ public final class SignRounding {
         for (int b = 0; b < blocks; b++) {
             int block = at + b * BYTES;
             int element = toAt + b * ELEMENTS;
-            int d = Float.floatToRawIntBits(Halves.fromF16(ByteLanes.getShort(from, block)));
+            int d = Float.floatToRawIntBits(Rounding.getScale(from, block));
             for (int i = 0; i < ELEMENTS; i += 32) {
                 IntVector bits = IntVector.broadcast(INTS, ~ByteLanes.getInt(from, block + QUANTS + i / 8));
                 for (int j = 0; j < 32; j += WIDTH) {
@@ -128,7 +133,7 @@ public final class SignRounding {
     static void decodeScalar(byte[] from, int at, int blocks, float[] to, int toAt) {
         for (int b = 0; b < blocks; b++) {
             int block = at + b * BYTES;
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            float d = Rounding.getScale(from, block);
             for (int i = 0; i < ELEMENTS; i++) {
                 boolean positive = (from[block + QUANTS + i / 8] >>> i % 8 & 1) != 0;
                 to[toAt + b * ELEMENTS + i] = positive ? d : -d;

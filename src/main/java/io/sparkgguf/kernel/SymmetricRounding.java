@@ -1,11 +1,9 @@
 package io.sparkgguf.kernel;
 
-import static io.sparkgguf.kernel.Lanes.INTS;
 import static io.sparkgguf.kernel.Lanes.WIDTH;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * Q4_0 and Q5_0 without importance: blocks of 32 weights around zero. The element of largest magnitude M (the first of
@@ -31,29 +29,41 @@ public final class SymmetricRounding {
             encodeScalar(x, at, blocks, bits, to, toAt);
             return;
         }
+        ScaleTile tile = new ScaleTile();
+        for (int b = 0; b < blocks; b += ScaleTile.BLOCKS) {
+            int count = Math.min(ScaleTile.BLOCKS, blocks - b);
+            findScales(x, at + b * ELEMENTS, count, 1 << bits - 1, tile.scales);
+            tile.invert(count);
+            tile.round(count);
+            putBlocks(x, at + b * ELEMENTS, count, bits, tile, to, toAt + b * (quants(bits) + HALF));
+        }
+    }
+
+    private static void findScales(float[] x, int at, int blocks, int zero, float[] scales) {
+        for (int b = 0; b < blocks; b++) {
+            scales[b] = Rounding.extreme(x, at + b * ELEMENTS, ELEMENTS) / -zero;
+        }
+    }
+
+    private static void putBlocks(float[] x, int at, int blocks, int bits, ScaleTile tile, byte[] to, int toAt) {
         int zero = 1 << bits - 1;
         int quants = quants(bits);
+        byte[] levelBytes = new byte[Nibbles.LEVELS];
         for (int b = 0; b < blocks; b++) {
             int from = at + b * ELEMENTS;
             int block = toAt + b * (quants + HALF);
-            float d = Rounding.extreme(x, from, ELEMENTS) / -zero;
-            float inverse = Rounding.reciprocal(d);
-            if (Math.abs(inverse) > Float.MAX_VALUE) {
+            float inverse = tile.inverses[b];
+            if (ScaleTile.isLeftOut(inverse)) {
                 encodeScalar(x, from, 1, bits, to, block);
                 continue;
             }
-            ByteLanes.putShort(to, block, Halves.toF16(d));
-            IntVector fifth = IntVector.zero(INTS);
-            for (int j = 0; j < HALF; j += WIDTH) {
-                IntVector low = level(Rounding.load(x, from + j), inverse, zero);
-                IntVector high = level(Rounding.load(x, from + HALF + j), inverse, zero);
-                ByteLanes.storeBytes(Nibbles.join(low, high), to, block + quants + j);
-                if (bits == 5) {
-                    fifth = fifth.or(Nibbles.fifthBits(low, high, j));
-                }
+            tile.put(b, to, block);
+            for (int i = 0; i < ELEMENTS; i += WIDTH) {
+                ByteLanes.storeBytes(level(Rounding.load(x, from + i), inverse, zero), levelBytes, i);
             }
+            Nibbles.put(levelBytes, to, block + quants);
             if (bits == 5) {
-                ByteLanes.putInt(to, block + FIFTH_BITS, fifth.reduceLanes(VectorOperators.OR));
+                ByteLanes.putInt(to, block + FIFTH_BITS, Nibbles.fifthBits(levelBytes));
             }
         }
     }
@@ -66,7 +76,7 @@ public final class SymmetricRounding {
             int block = toAt + b * (quants + HALF);
             float d = Rounding.extremeScalar(x, from, ELEMENTS) / -zero;
             float inverse = Rounding.reciprocal(d);
-            ByteLanes.putShort(to, block, Halves.toF16(d));
+            Rounding.putScale(to, block, d);
             int fifth = 0;
             for (int j = 0; j < HALF; j++) {
                 int low = level(x[from + j], inverse, zero);
@@ -85,23 +95,28 @@ public final class SymmetricRounding {
             decodeScalar(from, at, blocks, bits, to, toAt);
             return;
         }
+        int stride = quants(bits) + HALF;
+        byte[] levels = new byte[Nibbles.TILE * ELEMENTS];
+        for (int b = 0; b < blocks; b += Nibbles.TILE) {
+            int count = Math.min(Nibbles.TILE, blocks - b);
+            int block = at + b * stride;
+            Nibbles.get(from, block + quants(bits), count, stride, levels);
+            if (bits == 5) {
+                Nibbles.addFifthBits(from, block + FIFTH_BITS, count, stride, levels);
+            }
+            putWeights(from, block, count, bits, levels, to, toAt + b * ELEMENTS);
+        }
+    }
+
+    private static void putWeights(byte[] from, int at, int blocks, int bits, byte[] levels, float[] to, int toAt) {
         int zero = 1 << bits - 1;
-        int quants = quants(bits);
+        int stride = quants(bits) + HALF;
         for (int b = 0; b < blocks; b++) {
-            int block = at + b * (quants + HALF);
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
-            int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
-            for (int j = 0; j < HALF; j += WIDTH) {
-                IntVector bytes = ByteLanes.loadUnsigned(from, block + quants + j);
-                IntVector low = bytes.and(15);
-                IntVector high = bytes.lanewise(VectorOperators.LSHR, 4);
-                if (bits == 5) {
-                    low = low.or(Nibbles.fifthBit(fifth, j));
-                    high = high.or(Nibbles.fifthBit(fifth, HALF + j));
-                }
-                int element = toAt + b * ELEMENTS + j;
-                Rounding.floats(low.sub(zero)).mul(d).intoArray(to, element);
-                Rounding.floats(high.sub(zero)).mul(d).intoArray(to, element + HALF);
+            float d = Rounding.getScale(from, at + b * stride);
+            for (int i = 0; i < ELEMENTS; i += WIDTH) {
+                Rounding.floats(ByteLanes.loadSigned(levels, b * ELEMENTS + i).sub(zero))
+                        .mul(d)
+                        .intoArray(to, toAt + b * ELEMENTS + i);
             }
         }
     }
@@ -111,12 +126,12 @@ public final class SymmetricRounding {
         int quants = quants(bits);
         for (int b = 0; b < blocks; b++) {
             int block = at + b * (quants + HALF);
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            float d = Rounding.getScale(from, block);
             int fifth = bits == 5 ? ByteLanes.getInt(from, block + FIFTH_BITS) : 0;
             for (int j = 0; j < HALF; j++) {
                 int pair = from[block + quants + j];
-                int low = pair & 15 | Nibbles.fifthBitScalar(fifth, j);
-                int high = pair >>> 4 & 15 | Nibbles.fifthBitScalar(fifth, j + HALF);
+                int low = pair & 15 | Nibbles.fifthBit(fifth, j);
+                int high = pair >>> 4 & 15 | Nibbles.fifthBit(fifth, j + HALF);
                 to[toAt + b * ELEMENTS + j] = (low - zero) * d;
                 to[toAt + b * ELEMENTS + HALF + j] = (high - zero) * d;
             }

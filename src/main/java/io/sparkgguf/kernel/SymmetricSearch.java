@@ -56,16 +56,8 @@ final class SymmetricSearch {
      */
     static float scalar(
             float[] x, int at, int elements, int half, float[] weights, int weightsAt, byte[] levels, int levelsAt) {
-        float extreme = 0;
-        float magnitude = 0;
-        for (int i = 0; i < elements; i++) {
-            float a = Math.abs(x[at + i]);
-            if (a > magnitude) {
-                magnitude = a;
-                extreme = x[at + i];
-            }
-        }
-        if (magnitude < SMALLEST) {
+        float extreme = Extremes.scalar(x, at, elements);
+        if (Math.abs(extreme) < SMALLEST) {
             for (int i = 0; i < elements; i++) {
                 levels[levelsAt + i] = 0;
             }
@@ -109,27 +101,13 @@ final class SymmetricSearch {
      * @param inverse receives the inverse scales that give the winners' levels, or zero, from {@code out}
      */
     void lanes(float[] x, float[] w, int at, int elements, int half, float[] scale, float[] inverse, int out) {
-        extremes(x, at, elements);
+        Extremes.lanes(x, at, elements, extreme, 0);
         first(x, w, at, elements, half);
         float[] steps = steps(half);
         for (int c = 1; c < CANDIDATES; c += AT_ONCE) {
             sums(x, w, at, elements, half, steps, c);
         }
         choose(steps, scale, inverse, out);
-    }
-
-    /** The element of largest magnitude of every block, the first of equals. */
-    private void extremes(float[] x, int at, int elements) {
-        FloatVector value = FloatVector.zero(Lanes.FLOATS);
-        FloatVector magnitude = value;
-        for (int i = at; i < at + elements * Lanes.WIDTH; i += Lanes.WIDTH) {
-            FloatVector v = FloatVector.fromArray(Lanes.FLOATS, x, i);
-            FloatVector a = v.abs();
-            VectorMask<Float> larger = a.compare(VectorOperators.GT, magnitude);
-            magnitude = magnitude.blend(a, larger);
-            value = value.blend(v, larger);
-        }
-        value.intoArray(extreme, 0);
     }
 
     /** The sums w x l and w l l of the first candidate. */
@@ -144,7 +122,13 @@ final class SymmetricSearch {
         for (int i = at; i < at + elements * Lanes.WIDTH; i += Lanes.WIDTH) {
             FloatVector v = FloatVector.fromArray(Lanes.FLOATS, x, i);
             FloatVector weight = FloatVector.fromArray(Lanes.FLOATS, w, i);
-            FloatVector l = level(inverse.mul(v), round, low, high);
+            FloatVector l = inverse.mul(v)
+                    .add(round)
+                    .reinterpretAsInts()
+                    .max(low)
+                    .min(high)
+                    .reinterpretAsFloats()
+                    .sub(round);
             sumXL = sumXL.add(weight.mul(v).mul(l));
             sumLL = sumLL.add(weight.mul(l).mul(l));
         }
@@ -152,7 +136,7 @@ final class SymmetricSearch {
         sumLL.intoArray(sumsLL, 0);
     }
 
-    /** The sums w x l and w l l of three candidates. Small, so that C2 inlines all of it and no vector is an object. */
+    /** The sums w x l and w l l of three candidates. */
     private void sums(float[] x, float[] w, int at, int elements, int half, float[] steps, int c) {
         FloatVector e = FloatVector.fromArray(Lanes.FLOATS, extreme, 0);
         FloatVector inverse0 = FloatVector.broadcast(Lanes.FLOATS, steps[c]).div(e);
@@ -171,9 +155,27 @@ final class SymmetricSearch {
             FloatVector v = FloatVector.fromArray(Lanes.FLOATS, x, i);
             FloatVector weight = FloatVector.fromArray(Lanes.FLOATS, w, i);
             FloatVector weighted = weight.mul(v);
-            FloatVector l0 = level(inverse0.mul(v), round, low, high);
-            FloatVector l1 = level(inverse1.mul(v), round, low, high);
-            FloatVector l2 = level(inverse2.mul(v), round, low, high);
+            FloatVector l0 = inverse0.mul(v)
+                    .add(round)
+                    .reinterpretAsInts()
+                    .max(low)
+                    .min(high)
+                    .reinterpretAsFloats()
+                    .sub(round);
+            FloatVector l1 = inverse1.mul(v)
+                    .add(round)
+                    .reinterpretAsInts()
+                    .max(low)
+                    .min(high)
+                    .reinterpretAsFloats()
+                    .sub(round);
+            FloatVector l2 = inverse2.mul(v)
+                    .add(round)
+                    .reinterpretAsInts()
+                    .max(low)
+                    .min(high)
+                    .reinterpretAsFloats()
+                    .sub(round);
             sumXL0 = sumXL0.add(weighted.mul(l0));
             sumXL1 = sumXL1.add(weighted.mul(l1));
             sumXL2 = sumXL2.add(weighted.mul(l2));
@@ -236,15 +238,5 @@ final class SymmetricSearch {
                     .min(2 * half - 1);
             IntVector.zero(Lanes.INTS).blend(l, some).intoArray(levels, i);
         }
-    }
-
-    /** v, of magnitude below 2^22, rounded to the nearest integer, ties to even, and clamped. */
-    private static FloatVector level(FloatVector v, FloatVector round, IntVector low, IntVector high) {
-        return v.add(round)
-                .reinterpretAsInts()
-                .max(low)
-                .min(high)
-                .reinterpretAsFloats()
-                .sub(round);
     }
 }

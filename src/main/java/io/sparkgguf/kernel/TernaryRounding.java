@@ -43,7 +43,7 @@ public final class TernaryRounding {
             int block = toAt + b * TQ1_BYTES;
             float d = Rounding.largest(x, from, TQ_ELEMENTS);
             float inverse = Rounding.reciprocal(d);
-            if (inverse > Float.MAX_VALUE) {
+            if (!Rounding.isPlain(d, inverse)) {
                 encodeTq1Scalar(x, from, 1, to, block);
                 continue;
             }
@@ -54,7 +54,7 @@ public final class TernaryRounding {
                 ByteLanes.storeBytes(fiveLevels(x, from + 160 + m, 16, inverse), to, block + 32 + m);
             }
             lastFourBytes(x, from, inverse, to, block);
-            ByteLanes.putShort(to, block + TQ1_SCALE, Halves.toF16(d));
+            Rounding.putScale(to, block + TQ1_SCALE, d);
         }
     }
 
@@ -71,7 +71,7 @@ public final class TernaryRounding {
                 to[block + 32 + m] = fiveLevelsScalar(x, from + 160 + m, 16, inverse);
             }
             lastFourBytes(x, from, inverse, to, block);
-            ByteLanes.putShort(to, block + TQ1_SCALE, Halves.toF16(d));
+            Rounding.putScale(to, block + TQ1_SCALE, d);
         }
     }
 
@@ -122,7 +122,7 @@ public final class TernaryRounding {
             int block = toAt + b * TQ2_BYTES;
             float d = Rounding.largest(x, from, TQ_ELEMENTS);
             float inverse = Rounding.reciprocal(d);
-            if (inverse > Float.MAX_VALUE) {
+            if (!Rounding.isPlain(d, inverse)) {
                 encodeTq2Scalar(x, from, 1, to, block);
                 continue;
             }
@@ -134,7 +134,7 @@ public final class TernaryRounding {
                 }
                 ByteLanes.storeBytes(bits, to, block + i);
             }
-            ByteLanes.putShort(to, block + TQ2_SCALE, Halves.toF16(d));
+            Rounding.putScale(to, block + TQ2_SCALE, d);
         }
     }
 
@@ -151,7 +151,7 @@ public final class TernaryRounding {
                 }
                 to[block + i] = (byte) bits;
             }
-            ByteLanes.putShort(to, block + TQ2_SCALE, Halves.toF16(d));
+            Rounding.putScale(to, block + TQ2_SCALE, d);
         }
     }
 
@@ -165,11 +165,11 @@ public final class TernaryRounding {
             int block = toAt + b * Q2_BYTES;
             float d = Rounding.largest(x, from, Q2_ELEMENTS);
             float inverse = Rounding.reciprocal(d);
-            if (inverse > Float.MAX_VALUE) {
+            if (!Rounding.isPlain(d, inverse)) {
                 encodeQ2Scalar(x, from, 1, to, block);
                 continue;
             }
-            ByteLanes.putShort(to, block, Halves.toF16(d));
+            Rounding.putScale(to, block, d);
             // Four neighbours share a byte: gather each lane's two bits where they belong in an int of 16 elements.
             for (int i = 0; i < Q2_ELEMENTS; i += 16) {
                 IntVector bits = IntVector.zero(INTS);
@@ -188,7 +188,7 @@ public final class TernaryRounding {
             int block = toAt + b * Q2_BYTES;
             float d = Rounding.largestScalar(x, from, Q2_ELEMENTS);
             float inverse = Rounding.reciprocal(d);
-            ByteLanes.putShort(to, block, Halves.toF16(d));
+            Rounding.putScale(to, block, d);
             for (int i = 0; i < Q2_ELEMENTS; i += 4) {
                 int bits = 0;
                 for (int s = 0; s < 4; s++) {
@@ -209,7 +209,7 @@ public final class TernaryRounding {
         for (int b = 0; b < blocks; b++) {
             int block = at + b * TQ1_BYTES;
             int element = toAt + b * TQ_ELEMENTS;
-            float d = Halves.fromF16(ByteLanes.getShort(from, block + TQ1_SCALE));
+            float d = Rounding.getScale(from, block + TQ1_SCALE);
             for (int m = 0; m < 32; m += WIDTH) {
                 fiveWeights(ByteLanes.loadUnsigned(from, block + m), d, to, element + m, 32);
             }
@@ -226,7 +226,7 @@ public final class TernaryRounding {
         for (int b = 0; b < blocks; b++) {
             int block = at + b * TQ1_BYTES;
             int element = toAt + b * TQ_ELEMENTS;
-            float d = Halves.fromF16(ByteLanes.getShort(from, block + TQ1_SCALE));
+            float d = Rounding.getScale(from, block + TQ1_SCALE);
             for (int m = 0; m < 32; m++) {
                 weights(from[block + m] & 0xff, 5, d, to, element + m, 32);
             }
@@ -265,7 +265,7 @@ public final class TernaryRounding {
         }
         for (int b = 0; b < blocks; b++) {
             int block = at + b * TQ2_BYTES;
-            float d = Halves.fromF16(ByteLanes.getShort(from, block + TQ2_SCALE));
+            float d = Rounding.getScale(from, block + TQ2_SCALE);
             for (int i = 0; i < 64; i += WIDTH) {
                 IntVector bits = ByteLanes.loadUnsigned(from, block + i);
                 int element = toAt + b * TQ_ELEMENTS + 128 * (i / 32) + i % 32;
@@ -279,7 +279,7 @@ public final class TernaryRounding {
     static void decodeTq2Scalar(byte[] from, int at, int blocks, float[] to, int toAt) {
         for (int b = 0; b < blocks; b++) {
             int block = at + b * TQ2_BYTES;
-            float d = Halves.fromF16(ByteLanes.getShort(from, block + TQ2_SCALE));
+            float d = Rounding.getScale(from, block + TQ2_SCALE);
             for (int i = 0; i < 64; i++) {
                 int element = toAt + b * TQ_ELEMENTS + 128 * (i / 32) + i % 32;
                 for (int s = 0; s < 4; s++) {
@@ -296,7 +296,7 @@ public final class TernaryRounding {
         }
         for (int b = 0; b < blocks; b++) {
             int block = at + b * Q2_BYTES;
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            float d = Rounding.getScale(from, block);
             for (int i = 0; i < Q2_ELEMENTS; i += 16) {
                 int bits = ByteLanes.getInt(from, block + Q2_QUANTS + i / 4);
                 for (int j = 0; j < 16; j += WIDTH) {
@@ -313,7 +313,7 @@ public final class TernaryRounding {
     static void decodeQ2Scalar(byte[] from, int at, int blocks, float[] to, int toAt) {
         for (int b = 0; b < blocks; b++) {
             int block = at + b * Q2_BYTES;
-            float d = Halves.fromF16(ByteLanes.getShort(from, block));
+            float d = Rounding.getScale(from, block);
             for (int i = 0; i < Q2_ELEMENTS; i++) {
                 int level = from[block + Q2_QUANTS + i / 4] >>> 2 * (i % 4) & 3;
                 to[toAt + b * Q2_ELEMENTS + i] = (level - 1) * d;

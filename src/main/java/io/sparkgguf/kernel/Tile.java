@@ -26,8 +26,6 @@ final class Tile {
     final float[] inverse = new float[GROUPS * Lanes.WIDTH];
     /** Of the sub-blocks: sums. */
     final float[] sum = new float[GROUPS * Lanes.WIDTH];
-    /** Of the sub-blocks: more sums. */
-    final float[] sum2 = new float[GROUPS * Lanes.WIDTH];
     /** Of the sub-blocks: the codes of their scales. */
     final int[] codes = new int[GROUPS * Lanes.WIDTH];
     /** Of the blocks: their mean squares. */
@@ -36,9 +34,10 @@ final class Tile {
     final float[] d = new float[Lanes.WIDTH];
     /** Of the blocks: the inverse scale of the search's levels. */
     final float[] inverseD = new float[Lanes.WIDTH];
-    /** Which sub-blocks are still at work. */
-    final int[] active = new int[2 * GROUPS];
+    /** Of the blocks: their scale as binary16. */
+    final short[] stored = new short[Lanes.WIDTH];
 
+    final ThreeBitDescent descent = new ThreeBitDescent();
     final SymmetricSearch symmetric = new SymmetricSearch();
     final NonlinearSearch nonlinear = new NonlinearSearch();
 

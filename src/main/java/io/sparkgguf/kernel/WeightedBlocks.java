@@ -25,10 +25,11 @@ public final class WeightedBlocks {
     private final boolean vector;
     private final AsymmetricSearch scalar = new AsymmetricSearch();
     private final AsymmetricLanes search = new AsymmetricLanes(TILES);
+    private final LevelLanes rounding = new LevelLanes(ELEMENTS);
     private final float[] x = new float[TILES * TILE];
     private final float[] w = new float[TILES * TILE];
     private final float[] energy = new float[TILES * WIDTH];
-    private final float[] rowEnergy = new float[ROWS_AT_ONCE];
+    private final float[] meanSquares = new float[ROWS_AT_ONCE];
     private final int[] quads = new int[TILES * TILE / 4];
     private final byte[] levels = new byte[ELEMENTS];
 
@@ -64,12 +65,9 @@ public final class WeightedBlocks {
         for (int row = 0; row < rows; row += ROWS_AT_ONCE) {
             int n = Math.min(ROWS_AT_ONCE, rows - row);
             int from = at + row * columns;
-            if (n == ROWS_AT_ONCE) {
-                measureRows(weights, from, columns);
-            } else {
-                for (int r = 0; r < n; r++) {
-                    rowEnergy[r] = meanSquare(weights, from + r * columns, columns);
-                }
+            ImportanceWeights.squares(weights, from, n, columns, meanSquares);
+            for (int r = 0; r < n; r++) {
+                meanSquares[r] /= columns;
             }
             int blocksPerRow = columns / ELEMENTS;
             int firstBlock = row * blocksPerRow;
@@ -79,44 +77,6 @@ public final class WeightedBlocks {
                 fitScalar(weights, from, n * blocksPerRow, blocksPerRow, importance, importanceAt, firstBlock, sink);
             }
         }
-    }
-
-    private static float meanSquare(float[] x, int at, int columns) {
-        float sum = 0;
-        for (int i = at; i < at + columns; i++) {
-            sum += x[i] * x[i];
-        }
-        return sum / columns;
-    }
-
-    /** {@link #meanSquare} of eight rows at once: each sum waits for its own last addition only. */
-    private void measureRows(float[] x, int at, int columns) {
-        float s0 = 0;
-        float s1 = 0;
-        float s2 = 0;
-        float s3 = 0;
-        float s4 = 0;
-        float s5 = 0;
-        float s6 = 0;
-        float s7 = 0;
-        for (int i = at; i < at + columns; i++) {
-            s0 += x[i] * x[i];
-            s1 += x[i + columns] * x[i + columns];
-            s2 += x[i + 2 * columns] * x[i + 2 * columns];
-            s3 += x[i + 3 * columns] * x[i + 3 * columns];
-            s4 += x[i + 4 * columns] * x[i + 4 * columns];
-            s5 += x[i + 5 * columns] * x[i + 5 * columns];
-            s6 += x[i + 6 * columns] * x[i + 6 * columns];
-            s7 += x[i + 7 * columns] * x[i + 7 * columns];
-        }
-        rowEnergy[0] = s0 / columns;
-        rowEnergy[1] = s1 / columns;
-        rowEnergy[2] = s2 / columns;
-        rowEnergy[3] = s3 / columns;
-        rowEnergy[4] = s4 / columns;
-        rowEnergy[5] = s5 / columns;
-        rowEnergy[6] = s6 / columns;
-        rowEnergy[7] = s7 / columns;
     }
 
     private void fitScalar(
@@ -130,7 +90,7 @@ public final class WeightedBlocks {
             Sink sink) {
         for (int b = 0; b < blocks; b++) {
             int q = importanceAt + b % blocksPerRow * ELEMENTS;
-            float meanSquare = rowEnergy[b / blocksPerRow];
+            float meanSquare = meanSquares[b / blocksPerRow];
             for (int i = 0; i < ELEMENTS; i++) {
                 x[i] = weights[at + b * ELEMENTS + i];
                 w[i] = importance[q + i] * (float) Math.sqrt(meanSquare + x[i] * x[i]);
@@ -158,15 +118,13 @@ public final class WeightedBlocks {
                 int lane = k / WIDTH * TILE + k % WIDTH;
                 LevelLanes.toLane(weights, at + b * ELEMENTS, ELEMENTS, x, lane);
                 LevelLanes.toLane(importance, importanceAt + b % blocksPerRow * ELEMENTS, ELEMENTS, w, lane);
-                energy[k] = rowEnergy[b / blocksPerRow];
+                energy[k] = meanSquares[b / blocksPerRow];
             }
             for (int t = 0; t < tiles; t++) {
                 weigh(x, w, t * TILE, energy, t * WIDTH);
             }
             search.fit(x, w, tiles, grid);
-            for (int t = 0; t < tiles; t++) {
-                LevelLanes.chosen(x, t * TILE, TILE, grid.maxLevel(), search, t * WIDTH, quads);
-            }
+            rounding.chosen(x, 0, tiles, grid.maxLevel(), search, quads);
             for (int k = 0; k < n; k++) {
                 LevelLanes.fromLane(quads, k / WIDTH * TILE / 4 + k % WIDTH, ELEMENTS / 4, levels, 0);
                 sink.accept(firstBlock + first + k, search.scale[k], -search.minimum[k], levels);

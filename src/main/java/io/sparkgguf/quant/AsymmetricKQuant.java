@@ -6,11 +6,9 @@ import io.sparkgguf.kernel.AsymmetricSpec;
 import io.sparkgguf.kernel.Binary16;
 import io.sparkgguf.kernel.ScaleCodes;
 import io.sparkgguf.tensor.BlockType;
-import io.sparkgguf.tensor.Encoding;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
-import java.util.Objects;
 
 /**
  * What the asymmetric K-quants share: weight = d * scaleCode * level - dmin * minimumCode, with one d and dmin (binary16)
@@ -18,7 +16,7 @@ import java.util.Objects;
  *
  * <p>Levels pass through an array of one byte each, eight of them packed at a time as a long.
  */
-abstract sealed class AsymmetricKQuant implements BlockFormat permits Q2K, Q4K, Q5K {
+abstract sealed class AsymmetricKQuant extends CheckedFormat permits Q2K, Q4K, Q5K {
     /** Weights of a super-block. */
     static final int SUPER_BLOCK = AsymmetricSpec.SUPER_BLOCK;
 
@@ -44,6 +42,7 @@ abstract sealed class AsymmetricKQuant implements BlockFormat permits Q2K, Q4K, 
      * @param vector whether to encode in vectors or by the scalar definition, which gives the same bytes
      */
     AsymmetricKQuant(BlockType type, AsymmetricSpec spec, int scaleAt, int codesAt, boolean vector) {
+        super(type, Scan.halves(type, scaleAt, scaleAt + 2));
         this.type = type;
         this.spec = spec;
         this.scaleAt = scaleAt;
@@ -59,27 +58,7 @@ abstract sealed class AsymmetricKQuant implements BlockFormat permits Q2K, Q4K, 
     abstract void unpack(byte[] blocks, int blockAt, byte[] levels, int levelsAt);
 
     @Override
-    public final Encoding encoding() {
-        return type;
-    }
-
-    @Override
-    public final boolean encodes() {
-        return true;
-    }
-
-    @Override
-    public final boolean decodes() {
-        return true;
-    }
-
-    @Override
-    public final boolean usesImportance() {
-        return true;
-    }
-
-    @Override
-    public final void encode(
+    final void encodeRows(
             float[] weights,
             int weightsAt,
             int rows,
@@ -88,17 +67,8 @@ abstract sealed class AsymmetricKQuant implements BlockFormat permits Q2K, Q4K, 
             int importanceAt,
             byte[] blocks,
             int blocksAt) {
-        if (columns <= 0 || columns % SUPER_BLOCK != 0) {
-            throw new IllegalArgumentException("Cannot encode rows of " + columns + " weights as " + type
-                    + ": a block holds " + SUPER_BLOCK + " weights");
-        }
         int blocksPerRow = columns / SUPER_BLOCK;
-        int count = Math.multiplyExact(rows, blocksPerRow);
-        Objects.checkFromIndexSize(weightsAt, Math.multiplyExact(rows, columns), weights.length);
-        Objects.checkFromIndexSize(blocksAt, Math.multiplyExact(count, type.blockBytes()), blocks.length);
-        if (importance != null) {
-            Objects.checkFromIndexSize(importanceAt, columns, importance.length);
-        }
+        int count = rows * blocksPerRow;
         AsymmetricEncoder batch = encoder.get();
         ScaleCodes codes = spec.codes();
         for (int first = 0; first < count; first += AsymmetricEncoder.CAPACITY) {
@@ -122,10 +92,7 @@ abstract sealed class AsymmetricKQuant implements BlockFormat permits Q2K, Q4K, 
     }
 
     @Override
-    public final void decode(byte[] blocks, int blocksAt, int elements, float[] weights, int weightsAt) {
-        int count = Math.toIntExact(type.bytes(elements) / type.blockBytes());
-        Objects.checkFromIndexSize(blocksAt, count * type.blockBytes(), blocks.length);
-        Objects.checkFromIndexSize(weightsAt, elements, weights.length);
+    final void decodeBlocks(byte[] blocks, int blocksAt, int count, float[] weights, int weightsAt) {
         Decoded batch = decoded.get();
         ScaleCodes codes = spec.codes();
         int subBlocks = spec.subBlocks();
@@ -150,19 +117,6 @@ abstract sealed class AsymmetricKQuant implements BlockFormat permits Q2K, Q4K, 
                     weights,
                     weightsAt + first * SUPER_BLOCK);
         }
-    }
-
-    @Override
-    public final int firstNonFinite(byte[] blocks, int blocksAt, int count) {
-        Objects.checkFromIndexSize(blocksAt, Math.multiplyExact(count, type.blockBytes()), blocks.length);
-        for (int b = 0; b < count; b++) {
-            int at = blocksAt + b * type.blockBytes() + scaleAt;
-            if (!Binary16.isFinite((short) SHORTS.get(blocks, at))
-                    || !Binary16.isFinite((short) SHORTS.get(blocks, at + 2))) {
-                return b;
-            }
-        }
-        return -1;
     }
 
     /** Some super-blocks between their bytes and their weights. */

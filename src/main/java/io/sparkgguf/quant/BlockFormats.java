@@ -64,12 +64,12 @@ public final class BlockFormats {
                 halves(type, 0, 2)
                         .encodedBy((x, at, n, to, toAt) -> AffineRounding.encode(x, at, n, 4, to, toAt))
                         .decodedBy((from, at, n, x, xAt) -> AffineRounding.decode(from, at, n, 4, x, xAt))
-                        .weightedBy(new WeightedAffine(4));
+                        .weightedBy(new WeightedAffine(4, type.blockBytes()));
             case Q5_1 ->
                 halves(type, 0, 2)
                         .encodedBy((x, at, n, to, toAt) -> AffineRounding.encode(x, at, n, 5, to, toAt))
                         .decodedBy((from, at, n, x, xAt) -> AffineRounding.decode(from, at, n, 5, x, xAt))
-                        .weightedBy(new WeightedAffine(5));
+                        .weightedBy(new WeightedAffine(5, type.blockBytes()));
             case Q8_0 -> halves(type, 0).encodedBy(Q8Rounding::encode).decodedBy(Q8Rounding::decode);
             case TQ1_0 -> halves(type, 52).encodedBy(TernaryRounding::encodeTq1).decodedBy(TernaryRounding::decodeTq1);
             case TQ2_0 -> halves(type, 64).encodedBy(TernaryRounding::encodeTq2).decodedBy(TernaryRounding::decodeTq2);

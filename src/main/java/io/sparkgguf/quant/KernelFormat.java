@@ -1,13 +1,12 @@
 package io.sparkgguf.quant;
 
 import io.sparkgguf.tensor.Encoding;
-import java.util.Objects;
 
 /**
- * A block format made of kernels: checks the arguments, then lets them loose. What has no encoder is read only; what has
+ * A block format made of kernels. What has no encoder is read only; what has
  * no decoder either is only recognised, sized, checked and copied.
  */
-final class KernelFormat implements BlockFormat {
+final class KernelFormat extends CheckedFormat {
 
     /** Encodes whole blocks, one after another over all rows. */
     @FunctionalInterface
@@ -35,14 +34,13 @@ final class KernelFormat implements BlockFormat {
         void decode(byte[] blocks, int blocksAt, int blockCount, float[] weights, int weightsAt);
     }
 
-    private final Encoding encoding;
     private final Scan scan;
     private final Encoder encoder;
     private final Decoder decoder;
     private final WeightedEncoder weighted;
 
     private KernelFormat(Encoding encoding, Scan scan, Encoder encoder, Decoder decoder, WeightedEncoder weighted) {
-        this.encoding = encoding;
+        super(encoding, scan);
         this.scan = scan;
         this.encoder = encoder;
         this.decoder = decoder;
@@ -56,22 +54,17 @@ final class KernelFormat implements BlockFormat {
 
     /** This format with a decoder. */
     KernelFormat decodedBy(Decoder kernel) {
-        return new KernelFormat(encoding, scan, encoder, kernel, weighted);
+        return new KernelFormat(encoding(), scan, encoder, kernel, weighted);
     }
 
     /** This format with an encoder; importance is ignored unless {@link #weightedBy} is called too. */
     KernelFormat encodedBy(Encoder kernel) {
-        return new KernelFormat(encoding, scan, kernel, decoder, weighted);
+        return new KernelFormat(encoding(), scan, kernel, decoder, weighted);
     }
 
     /** This format with an encoder for the case that an importance is given. */
     KernelFormat weightedBy(WeightedEncoder kernel) {
-        return new KernelFormat(encoding, scan, encoder, decoder, kernel);
-    }
-
-    @Override
-    public Encoding encoding() {
-        return encoding;
+        return new KernelFormat(encoding(), scan, encoder, decoder, kernel);
     }
 
     @Override
@@ -90,7 +83,7 @@ final class KernelFormat implements BlockFormat {
     }
 
     @Override
-    public void encode(
+    void encodeRows(
             float[] weights,
             int weightsAt,
             int rows,
@@ -99,36 +92,15 @@ final class KernelFormat implements BlockFormat {
             int importanceAt,
             byte[] blocks,
             int blocksAt) {
-        if (encoder == null) {
-            throw new UnsupportedOperationException("Cannot encode " + encoding.label() + ": it has no encoder");
+        if (importance != null && weighted != null) {
+            weighted.encode(weights, weightsAt, rows, columns, importance, importanceAt, blocks, blocksAt);
+        } else {
+            encoder.encode(weights, weightsAt, rows * (columns / encoding().blockElements()), blocks, blocksAt);
         }
-        encoding.bytes(columns); // whole blocks in a row
-        int elements = Math.multiplyExact(rows, columns);
-        Objects.checkFromIndexSize(weightsAt, elements, weights.length);
-        Objects.checkFromIndexSize(blocksAt, Math.toIntExact(encoding.bytes(elements)), blocks.length);
-        if (importance != null) {
-            Objects.checkFromIndexSize(importanceAt, columns, importance.length);
-            if (weighted != null) {
-                weighted.encode(weights, weightsAt, rows, columns, importance, importanceAt, blocks, blocksAt);
-                return;
-            }
-        }
-        encoder.encode(weights, weightsAt, elements / encoding.blockElements(), blocks, blocksAt);
     }
 
     @Override
-    public void decode(byte[] blocks, int blocksAt, int elements, float[] weights, int weightsAt) {
-        if (decoder == null) {
-            throw new UnsupportedOperationException("Cannot decode " + encoding.label() + ": it has no decoder");
-        }
-        Objects.checkFromIndexSize(blocksAt, Math.toIntExact(encoding.bytes(elements)), blocks.length);
-        Objects.checkFromIndexSize(weightsAt, elements, weights.length);
-        decoder.decode(blocks, blocksAt, elements / encoding.blockElements(), weights, weightsAt);
-    }
-
-    @Override
-    public int firstNonFinite(byte[] blocks, int blocksAt, int count) {
-        Objects.checkFromIndexSize(blocksAt, Math.multiplyExact(count, encoding.blockBytes()), blocks.length);
-        return scan.firstNonFinite(blocks, blocksAt, count);
+    void decodeBlocks(byte[] blocks, int blocksAt, int blockCount, float[] weights, int weightsAt) {
+        decoder.decode(blocks, blocksAt, blockCount, weights, weightsAt);
     }
 }

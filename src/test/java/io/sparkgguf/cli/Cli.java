@@ -1,5 +1,7 @@
 package io.sparkgguf.cli;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -8,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.TreeSet;
@@ -54,6 +57,16 @@ public final class Cli {
             System.clearProperty("spark.master");
         }
         return new Outcome(code, outBytes.toString(StandardCharsets.UTF_8), errBytes.toString(StandardCharsets.UTF_8));
+    }
+
+    /** Quantizes on two threads, which must succeed, and returns {@code output}. */
+    public static Path quantize(Path output, String model, String type, String... more) {
+        List<String> command =
+                new ArrayList<>(List.of("quantize", "--model", model, "--output", output.toString(), "--type", type));
+        command.addAll(List.of(more));
+        Outcome outcome = run(command.toArray(String[]::new));
+        assertEquals(0, outcome.code(), outcome.err());
+        return output;
     }
 
     /** Names of all that lies in a folder, in order. */

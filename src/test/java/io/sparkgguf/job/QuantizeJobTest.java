@@ -1,6 +1,7 @@
 package io.sparkgguf.job;
 
 import static io.sparkgguf.cli.Cli.DOCS_LM;
+import static io.sparkgguf.cli.Cli.quantize;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -280,12 +281,6 @@ class QuantizeJobTest {
                 new ArrayList<>(List.of("quantize", "--model", model, "--output", output.toString(), "--type", type));
         command.addAll(List.of(more));
         return command.toArray(String[]::new);
-    }
-
-    private static Path quantize(Path output, String model, String type, String... more) {
-        Outcome outcome = Cli.run(command(output, model, type, more));
-        assertEquals(0, outcome.code(), outcome.err());
-        return output;
     }
 
     private static JsonNode report(Path output) throws IOException {

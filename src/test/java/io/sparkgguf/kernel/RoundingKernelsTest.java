@@ -121,7 +121,8 @@ class RoundingKernelsTest {
         AROUND_THE_SMALLEST_SCALE,
         HUGE,
         NEXT_TO_POWERS_OF_TWO,
-        ANY_BITS;
+        ANY_BITS,
+        NOT_ALL_FINITE;
 
         float[] block(Random random, int elements) {
             float[] x = new float[elements];
@@ -144,6 +145,10 @@ class RoundingKernelsTest {
                     case ANY_BITS -> {
                         float v = Float.intBitsToFloat(random.nextInt());
                         yield Math.abs(v) <= Float.MAX_VALUE ? v : 0f;
+                    }
+                    case NOT_ALL_FINITE -> {
+                        float v = Float.intBitsToFloat(random.nextInt() | 0x7f800000);
+                        yield random.nextInt(elements) == 0 ? v : normal;
                     }
                 };
             }

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Assumptions;
 
 /**
  * llama.cpp as the npm package node-llama-cpp brings it, prebuilt for x86-64 Linux. Every call starts a node process
- * of two threads, which ends with the call.
+ * of one thread, which ends with the call.
  *
  * <p>To have it: {@code npm ci --prefix src/test/node --omit=optional --ignore-scripts}. Where it is absent, tests call
  * {@link #assumeAvailable()} and are skipped with a line that says so, unless {@code -Dllamacpp.required=true}.
@@ -67,30 +67,49 @@ public final class LlamaCpp {
         }
     }
 
-    /** The logits of the next token at every position of these sequences. */
-    public static Logits logits(Path model, int[][] sequences) throws IOException {
-        return logits(model, sequences, 0);
-    }
-
     /**
-     * The logits of the next token at the positions from {@code first} on. Each sequence is evaluated from an empty
-     * context as it stands, no token is added. Key-value cache in F32, no fused attention. On an F32 file they agree
-     * with transformers to about 1e-5; a BF16 file rounds activations to bfloat16 too, which makes it 0.03.
+     * The logits of the next token at the positions from {@code first} on, by each of several models of one process.
+     * Each sequence is evaluated from an empty context as it stands, no token is added. Key-value cache in F32, no
+     * fused attention. On an F32 file they agree with transformers to about 1e-5; a BF16 file rounds activations to
+     * bfloat16 too, which makes it 0.03.
      *
      * @param sequences [sequence][position] token ids, all of one length
-     * @throws IOException when llama.cpp does not load the file, with its own words
+     * @return the logits by each model, in the order of {@code models}; to be closed
+     * @throws IOException when llama.cpp does not load a file, with its name and llama.cpp's own words
      */
-    public static Logits logits(Path model, int[][] sequences, int first) throws IOException {
-        Path in = writeJson(sequences);
-        Path out = Files.createTempFile("logits", ".f32");
+    public static List<Logits> logits(List<Path> models, int[][] sequences, int first) throws IOException {
+        List<Path> outs = new ArrayList<>();
+        List<Logits> logits = new ArrayList<>();
         try {
-            run("logits.mjs", model, in.toString(), Integer.toString(first), out.toString());
-            return new Logits(out, sequences.length, first, sequences[0].length);
+            for (int i = 0; i < models.size(); i++) {
+                outs.add(Files.createTempFile("logits", ".f32"));
+            }
+            Path question = writeJson(Map.of(
+                    "models",
+                    models.stream().map(Path::toString).toList(),
+                    "outs",
+                    outs.stream().map(Path::toString).toList(),
+                    "sequences",
+                    sequences,
+                    "first",
+                    first));
+            try {
+                run("logits.mjs", question.toString());
+            } finally {
+                Files.delete(question);
+            }
+            for (Path out : outs) {
+                logits.add(new Logits(out, sequences.length, first, sequences[0].length));
+            }
+            return logits;
         } catch (IOException | RuntimeException e) {
-            Files.delete(out);
+            for (Logits opened : logits) {
+                opened.close();
+            }
+            for (Path out : outs) {
+                Files.deleteIfExists(out);
+            }
             throw e;
-        } finally {
-            Files.delete(in);
         }
     }
 
@@ -119,7 +138,7 @@ public final class LlamaCpp {
         Path in = writeJson(question);
         Path out = Files.createTempFile("answer", ".json");
         try {
-            run(script, model, in.toString(), out.toString());
+            run(script, model.toString(), in.toString(), out.toString());
             return JSON.readTree(out.toFile());
         } finally {
             Files.delete(in);
@@ -133,9 +152,9 @@ public final class LlamaCpp {
         return file;
     }
 
-    private static void run(String script, Path model, String... arguments) throws IOException {
+    private static void run(String script, String... arguments) throws IOException {
         List<String> command =
-                new ArrayList<>(List.of("node", SCRIPTS.resolve(script).toString(), model.toString()));
+                new ArrayList<>(List.of("node", SCRIPTS.resolve(script).toString()));
         command.addAll(List.of(arguments));
         Path log = Files.createTempFile("llamacpp", ".log");
         try {
@@ -150,12 +169,12 @@ public final class LlamaCpp {
             }
             if (!ended || process.exitValue() != 0) {
                 String ending = ended ? "exit code " + process.exitValue() : TIMEOUT_MINUTES + " minutes passed";
-                throw new IOException("Cannot run " + script + " on " + model + ": " + ending + "\n"
+                throw new IOException("Cannot run " + script + ": " + ending + "\n"
                         + Files.readString(log).strip());
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new IOException("Cannot run " + script + " on " + model + ": interrupted", e);
+            throw new IOException("Cannot run " + script + ": interrupted", e);
         } finally {
             Files.delete(log);
         }

@@ -24,7 +24,7 @@ class LlamaCppTest {
 
     static Stream<Call> calls() {
         return Stream.of(
-                new Call("logits.mjs", file -> LlamaCpp.logits(file, new int[][] {{1, 2}})),
+                new Call("logits.mjs", file -> LlamaCpp.logits(List.of(file), new int[][] {{1, 2}}, 0)),
                 new Call("tokenize.mjs", file -> LlamaCpp.tokenize(file, List.of("a"))),
                 new Call("generate.mjs", file -> LlamaCpp.generate(file, "a", 1)));
     }
@@ -35,8 +35,8 @@ class LlamaCppTest {
         Path junk = Files.writeString(folder.resolve("junk.gguf"), "junk".repeat(16));
         IOException error = assertThrows(IOException.class, () -> call.on.run(junk));
         assertEquals(
-                "Cannot run " + call.script + " on " + junk + ": exit code 1\n"
-                        + "Cannot run llama.cpp: Invalid GGUF magic. Expected \"GGUF\" but got \"junk\".",
+                "Cannot run " + call.script + ": exit code 1\n" + "Cannot run llama.cpp: " + junk
+                        + ": Invalid GGUF magic. Expected \"GGUF\" but got \"junk\".",
                 error.getMessage());
     }
 

@@ -3,12 +3,8 @@ package io.sparkgguf.quant;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sparkgguf.kernel.Binary16;
 import io.sparkgguf.kernel.WeightedBlocks;
-import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -17,16 +13,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every byte equals what ggml's compiled quantizers wrote, without importance, with it, and with zeros in it. */
+/** The asymmetric formats, in vectors and by their scalar definitions, give the bytes of ggml's quantizers. */
 class AsymmetricGoldenTest {
-    private static final String[] INPUTS = {
-        "bf16_rounded", "constant", "large", "normal", "outliers", "positive", "ternary", "tiny", "zero_blocks", "zeros"
-    };
-    private static final int ROWS = 4;
-    private static final int COLUMNS = 512;
-
     static Stream<Arguments> kQuants() {
-        return Stream.of(INPUTS)
+        return GoldenFile.NAMES.stream()
                 .flatMap(input -> Stream.of("plain", "imatrix", "imatrix_with_zeros")
                         .flatMap(importance -> Stream.of(true, false)
                                 .flatMap(vector -> Stream.of(new Q2K(vector), new Q4K(vector), new Q5K(vector))
@@ -36,13 +26,12 @@ class AsymmetricGoldenTest {
 
     @ParameterizedTest(name = "{0} {1} {2} vector={3}")
     @MethodSource("kQuants")
-    void kQuantsEqualGgml(String input, String type, String importance, boolean vector, BlockFormat format)
-            throws IOException {
-        Golden golden = new Golden(input);
-        byte[] expected = golden.bytes(type + "." + importance);
+    void kQuantsEqualGgml(String input, String type, String importance, boolean vector, BlockFormat format) {
+        GoldenFile golden = GoldenFile.read(input);
+        byte[] expected = golden.tensors().get(type + "." + importance);
         byte[] actual = new byte[expected.length];
         float[] q = importance.equals("plain") ? null : golden.floats(importance);
-        format.encode(golden.floats("input"), 0, ROWS, COLUMNS, q, 0, actual, 0);
+        format.encode(golden.input(), 0, golden.rows(), golden.columns(), q, 0, actual, 0);
         assertEquals(-1, Arrays.mismatch(expected, actual), "first byte that differs");
         assertEquals(
                 -1,
@@ -51,7 +40,7 @@ class AsymmetricGoldenTest {
     }
 
     static Stream<Arguments> weightedBlocks() {
-        return Stream.of(INPUTS)
+        return GoldenFile.NAMES.stream()
                 .flatMap(input -> Stream.of("imatrix", "imatrix_with_zeros")
                         .flatMap(importance -> Stream.of(true, false)
                                 .flatMap(vector -> Stream.of(15, 31)
@@ -60,15 +49,22 @@ class AsymmetricGoldenTest {
 
     @ParameterizedTest(name = "{0} {1} vector={2} maxLevel={3}")
     @MethodSource("weightedBlocks")
-    void weightedBlocksEqualGgml(String input, String importance, boolean vector, int maxLevel) throws IOException {
-        Golden golden = new Golden(input);
-        byte[] expected = golden.bytes((maxLevel == 15 ? "Q4_1." : "Q5_1.") + importance);
+    void weightedBlocksEqualGgml(String input, String importance, boolean vector, int maxLevel) {
+        GoldenFile golden = GoldenFile.read(input);
+        byte[] expected = golden.tensors().get((maxLevel == 15 ? "Q4_1." : "Q5_1.") + importance);
         ByteBuffer actual = ByteBuffer.allocate(expected.length).order(ByteOrder.LITTLE_ENDIAN);
         new WeightedBlocks(maxLevel, vector)
-                .fit(golden.floats("input"), 0, ROWS, COLUMNS, golden.floats(importance), 0, (b, scale, minimum, l) -> {
-                    assertEquals(b, actual.position() / (maxLevel == 15 ? 20 : 24), "blocks come in order");
-                    layOut(actual, maxLevel, scale, minimum, l);
-                });
+                .fit(
+                        golden.input(),
+                        0,
+                        golden.rows(),
+                        golden.columns(),
+                        golden.floats(importance),
+                        0,
+                        (b, scale, minimum, l) -> {
+                            assertEquals(b, actual.position() / (maxLevel == 15 ? 20 : 24), "blocks come in order");
+                            layOut(actual, maxLevel, scale, minimum, l);
+                        });
         assertArrayEquals(expected, actual.array());
     }
 
@@ -84,35 +80,6 @@ class AsymmetricGoldenTest {
         }
         for (int i = 0; i < 16; i++) {
             to.put((byte) (levels[i] & 15 | (levels[i + 16] & 15) << 4));
-        }
-    }
-
-    /** One file of known answers, in the safetensors format. */
-    private static final class Golden {
-        private final ByteBuffer data;
-        private final JsonNode header;
-
-        Golden(String input) throws IOException {
-            try (InputStream in = Golden.class.getResourceAsStream("/golden/" + input + ".safetensors")) {
-                ByteBuffer file = ByteBuffer.wrap(in.readAllBytes()).order(ByteOrder.LITTLE_ENDIAN);
-                int length = Math.toIntExact(file.getLong());
-                header = new ObjectMapper().readTree(file.array(), 8, length);
-                data = file.position(8 + length).slice().order(ByteOrder.LITTLE_ENDIAN);
-            }
-        }
-
-        byte[] bytes(String tensor) {
-            JsonNode offsets = header.required(tensor).required("data_offsets");
-            byte[] bytes = new byte[offsets.get(1).intValue() - offsets.get(0).intValue()];
-            data.get(offsets.get(0).intValue(), bytes);
-            return bytes;
-        }
-
-        float[] floats(String tensor) {
-            ByteBuffer bytes = ByteBuffer.wrap(bytes(tensor)).order(ByteOrder.LITTLE_ENDIAN);
-            float[] floats = new float[bytes.remaining() / Float.BYTES];
-            bytes.asFloatBuffer().get(floats);
-            return floats;
         }
     }
 }

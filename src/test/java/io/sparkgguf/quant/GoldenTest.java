@@ -23,14 +23,14 @@ class GoldenTest {
     }
 
     static Stream<Object[]> vectors() {
-        return GoldenVectors.NAMES.stream()
-                .map(GoldenVectors::read)
+        return GoldenFile.NAMES.stream()
+                .map(GoldenFile::read)
                 .flatMap(golden -> encodedTypes().stream().map(type -> new Object[] {golden, type}));
     }
 
     @ParameterizedTest(name = "{1} of {0}")
     @MethodSource("vectors")
-    void encodesByteForByte(GoldenVectors golden, BlockType type) {
+    void encodesByteForByte(GoldenFile golden, BlockType type) {
         int compared = 0;
         for (String variant : VARIANTS) {
             byte[] expected = golden.tensors().get(type + "." + variant);
@@ -66,19 +66,18 @@ class GoldenTest {
         assertEquals(VARIANTS.size(), compared);
     }
 
-    private static void encode(
-            BlockType type, GoldenVectors golden, float[] importance, byte[] blocks, int at, int rows) {
+    private static void encode(BlockType type, GoldenFile golden, float[] importance, byte[] blocks, int at, int rows) {
         BlockFormats.of(type).encode(golden.input(), 0, rows, golden.columns(), importance, 0, blocks, at);
     }
 
     @Test
     void allVectorsOfAllEncodersAreCompared() {
-        long vectors = GoldenVectors.NAMES.stream()
-                .map(GoldenVectors::read)
+        long vectors = GoldenFile.NAMES.stream()
+                .map(GoldenFile::read)
                 .flatMap(golden -> golden.tensors().keySet().stream())
                 .filter(key -> encodedTypes().stream().anyMatch(type -> key.startsWith(type + ".")))
                 .count();
-        assertEquals((long) GoldenVectors.NAMES.size() * encodedTypes().size() * VARIANTS.size(), vectors);
+        assertEquals((long) GoldenFile.NAMES.size() * encodedTypes().size() * VARIANTS.size(), vectors);
         assertEquals(vectors, VARIANTS.size() * vectors().count());
     }
 }

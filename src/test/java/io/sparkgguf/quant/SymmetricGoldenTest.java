@@ -23,8 +23,8 @@ class SymmetricGoldenTest {
 
     static List<Object[]> vectors() {
         List<Object[]> all = new ArrayList<>();
-        for (String name : GoldenVectors.NAMES) {
-            GoldenVectors golden = GoldenVectors.read(name);
+        for (String name : GoldenFile.NAMES) {
+            GoldenFile golden = GoldenFile.read(name);
             for (boolean vector : new boolean[] {false, true}) {
                 for (BlockFormat format :
                         List.of(new Q3K(vector), new Q6K(vector), new IQ4NL(vector), new IQ4XS(vector))) {
@@ -58,7 +58,7 @@ class SymmetricGoldenTest {
 
     @ParameterizedTest(name = "{1} of {0}")
     @MethodSource("vectors")
-    void encodesByteForByte(GoldenVectors golden, Encoder encoder) {
+    void encodesByteForByte(GoldenFile golden, Encoder encoder) {
         for (String variant : encoder.plain
                 ? List.of("plain", "imatrix", "imatrix_with_zeros")
                 : List.of("imatrix", "imatrix_with_zeros")) {

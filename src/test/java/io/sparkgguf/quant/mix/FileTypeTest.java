@@ -77,7 +77,7 @@ class FileTypeTest {
                 "-1    | Cannot use type \"-1\": unknown. Known: F32, ",
                 "turbo | Cannot use type \"turbo\": unknown. Known: F32, ",
                 "NVFP4 | Cannot use type \"NVFP4\": a type of single tensors (see --tensor-type), not of files. Known: F32, ",
-                "MXFP4 | Cannot use type \"MXFP4\": a type of single tensors (see --tensor-type), not of files. Known: F32, ",
+                "MXFP4 | Cannot use type \"MXFP4\": a type of single tensors (see --tensor-type), not of files; did you mean MXFP4_MOE? Known: F32, ",
             })
     void theUnknownIsRefusedWithTheNearestKnown(String text, String start) {
         String message = assertThrows(InvalidInputException.class, () -> FileType.parse(text))

@@ -15,7 +15,7 @@ import java.util.Map;
  * One file of vectors that ggml's compiled quantizers produced: an input of {@code rows} rows, two importances, and the
  * bytes of every type without and with them.
  */
-record GoldenVectors(String name, int rows, int columns, Map<String, byte[]> tensors) {
+record GoldenFile(String name, int rows, int columns, Map<String, byte[]> tensors) {
     static final List<String> NAMES = List.of(
             "bf16_rounded",
             "constant",
@@ -28,9 +28,9 @@ record GoldenVectors(String name, int rows, int columns, Map<String, byte[]> ten
             "zero_blocks",
             "zeros");
 
-    static GoldenVectors read(String name) {
+    static GoldenFile read(String name) {
         byte[] file;
-        try (InputStream in = GoldenVectors.class.getResourceAsStream("/golden/" + name + ".safetensors")) {
+        try (InputStream in = GoldenFile.class.getResourceAsStream("/golden/" + name + ".safetensors")) {
             file = in.readAllBytes();
             int header = Math.toIntExact(
                     ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).getLong());
@@ -45,7 +45,7 @@ record GoldenVectors(String name, int rows, int columns, Map<String, byte[]> ten
                 }
             });
             JsonNode shape = root.path("input").path("shape");
-            return new GoldenVectors(name, shape.get(0).intValue(), shape.get(1).intValue(), tensors);
+            return new GoldenFile(name, shape.get(0).intValue(), shape.get(1).intValue(), tensors);
         } catch (IOException e) {
             throw new IllegalStateException(name, e);
         }

@@ -1,0 +1,18 @@
+/**
+ * JMH benchmarks, and a comparison with ggml's own quantizers. Nothing here is run by the tests.
+ *
+ * <p>All benchmarks, or those that match a pattern, with the JVM flags that this project needs:
+ *
+ * <pre>
+ * mvn -Pbench verify
+ * mvn -Pbench verify -Dbench='BlockFormatBenchmark.encode -p type=Q8_0'
+ * </pre>
+ *
+ * <p>Every encoder beside {@code ggml_quantize_chunk} of a {@code libggml-base.so} (one comes with the npm package
+ * {@code @node-llama-cpp/linux-x64}), all types or those that match a pattern:
+ *
+ * <pre>
+ * mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.GgmlComparison -Dggml.library=/path/libggml-base.so -Dbench='Q.*'
+ * </pre>
+ */
+package io.sparkgguf.bench;

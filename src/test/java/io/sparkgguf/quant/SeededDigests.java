@@ -1,0 +1,102 @@
+package io.sparkgguf.quant;
+
+import io.sparkgguf.kernel.Lanes;
+import io.sparkgguf.tensor.BlockType;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+
+/**
+ * Digests of what every encoder makes of seeded rows, for comparing one JVM with another. As a program it prints a line
+ * {@code TYPE DIGEST} for each type and a line {@code lanes N}.
+ */
+final class SeededDigests {
+    static final long SEED = 20261123;
+
+    /** Repeated so that most calls run compiled, the first ones interpreted. */
+    private static final int PASSES = 40;
+
+    private static final int COLUMNS = 1280;
+
+    private SeededDigests() {}
+
+    public static void main(String[] args) {
+        compute().forEach((type, digest) -> System.out.println(type + " " + digest));
+        System.out.println("lanes " + Lanes.WIDTH);
+    }
+
+    /** SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance. */
+    static Map<String, String> compute() {
+        Map<String, String> digests = new TreeMap<>();
+        for (BlockType type : BlockType.values()) {
+            BlockFormat format = BlockFormats.of(type);
+            if (format.encodes()) {
+                MessageDigest digest = sha256();
+                Random random = new Random(SEED);
+                for (int pass = 0; pass < PASSES; pass++) {
+                    update(digest, format, random, 1 + pass % 4);
+                }
+                digests.put(type.label(), HexFormat.of().formatHex(digest.digest()));
+            }
+        }
+        return digests;
+    }
+
+    private static void update(MessageDigest digest, BlockFormat format, Random random, int rows) {
+        float[] weights = weights(random, rows * COLUMNS);
+        float[] importance = new float[COLUMNS];
+        for (int i = 0; i < COLUMNS; i++) {
+            importance[i] = random.nextInt(8) == 0 ? 0 : (float) StrictMath.exp(3 * random.nextGaussian());
+        }
+        byte[] blocks = new byte[Math.toIntExact(rows * format.encoding().bytes(COLUMNS))];
+        float[] decoded = new float[weights.length];
+        for (float[] given : Arrays.asList(null, importance)) {
+            format.encode(weights, 0, rows, COLUMNS, given, 0, blocks, 0);
+            digest.update(blocks);
+            format.decode(blocks, 0, decoded.length, decoded, 0);
+            ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES * decoded.length);
+            bytes.asFloatBuffer().put(decoded);
+            digest.update(bytes.array());
+            ErrorStats errors = new ErrorStats();
+            errors.add(weights, 0, decoded, 0, rows, COLUMNS);
+            digest.update(ByteBuffer.allocate(3 * Double.BYTES)
+                    .putDouble(errors.rmse())
+                    .putDouble(errors.relativeRmse())
+                    .putDouble(errors.cosine())
+                    .array());
+        }
+    }
+
+    /** Runs of 64 values of one kind each: like weights, with outliers, tiny, zero, all equal, thirds. */
+    private static float[] weights(Random random, int count) {
+        float[] weights = new float[count];
+        for (int i = 0; i < count; i += 64) {
+            int kind = random.nextInt(8);
+            for (int j = i; j < i + 64; j++) {
+                float normal = (float) random.nextGaussian();
+                weights[j] = switch (kind) {
+                    case 0 -> 0f;
+                    case 1 -> 0.25f;
+                    case 2 -> normal * 1e-38f;
+                    case 3 -> normal * normal * normal * 5;
+                    case 4 -> 0.1f * (random.nextInt(3) - 1);
+                    default -> normal * 0.02f;
+                };
+            }
+        }
+        return weights;
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
