@@ -31,11 +31,17 @@ import picocli.CommandLine.Spec;
         versionProvider = Main.Versions.class,
         footerHeading = "%nExample:%n",
         footer = {
-            "  spark-gguf quantize --model ./Llama-3.1-8B --output Llama-3.1-8B-Q4_K_M.gguf --type Q4_K_M",
+            "  spark-gguf quantize --model ./Qwen3-8B --output qwen3.gguf --type Q4_K_M",
             "",
-            "The launcher takes these for itself and hands them to spark-submit: --master URL, --deploy-mode, --conf,",
-            "--properties-file, --packages, --name, --queue, --num-executors, --executor-memory, --executor-cores,",
-            "--total-executor-cores, --driver-memory. Without --master the job runs in this process, on all cores.",
+            "Where it runs, for every command:",
+            "  Without --master, in this process on all cores; --driver-memory 4g gives it",
+            "  more memory, --conf spark.KEY=VALUE sets Spark up, JAVA_HOME names the JDK.",
+            "  With --master URL the launcher hands the job to spark-submit, that of",
+            "  SPARK_HOME if set, with conf/spark-defaults.conf and these options, if given:",
+            "  --deploy-mode, --conf, --properties-file, --packages, --repositories,",
+            "  --files, --name, --queue, --num-executors, --executor-memory,",
+            "  --executor-cores, --total-executor-cores, --driver-memory, --driver-cores,",
+            "  --principal, --keytab, --proxy-user.",
             "",
             "'spark-gguf COMMAND --help' explains a command."
         },
@@ -82,7 +88,7 @@ public final class Main implements Runnable {
         } catch (OutOfMemoryError e) {
             err.println("spark-gguf: Cannot go on: out of memory (the heap may have "
                     + ByteSize.text(Runtime.getRuntime().maxMemory())
-                    + "); for more, set SPARK_GGUF_JAVA_OPTS=-Xmx4g, or --driver-memory 4g on a cluster");
+                    + "); give more with --driver-memory");
             err.flush();
             return FAILED;
         }

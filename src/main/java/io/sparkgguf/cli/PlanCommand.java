@@ -16,7 +16,7 @@ import picocli.CommandLine.Spec;
         name = "plan",
         sortOptions = false,
         mixinStandardHelpOptions = true,
-        abbreviateSynopsis = true,
+        customSynopsis = {"spark-gguf plan --model PATH --type TYPE [OPTIONS]", "       spark-gguf plan --types"},
         description = {
             "Says what quantize would do, from headers alone: tensors with their types and why, sizes, work units, memory."
                     + " Reads no weight and starts no Spark.",
@@ -24,8 +24,8 @@ import picocli.CommandLine.Spec;
         },
         footerHeading = "%nExamples:%n",
         footer = {
-            "  spark-gguf plan --model ./Llama-3.1-405B --type Q4_K_M",
-            "  spark-gguf plan --model ./Llama-3.1-405B --type Q4_K_M --json | jq .bitsPerWeight",
+            "  spark-gguf plan --model ./Qwen3-8B --type Q4_K_M",
+            "  spark-gguf plan --model ./Qwen3-8B --type Q4_K_M --json | jq .bitsPerWeight",
             "  spark-gguf plan --types"
         })
 final class PlanCommand implements Callable<Integer> {

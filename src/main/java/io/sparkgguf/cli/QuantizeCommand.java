@@ -15,7 +15,7 @@ import picocli.CommandLine.Spec;
         name = "quantize",
         sortOptions = false,
         mixinStandardHelpOptions = true,
-        abbreviateSynopsis = true,
+        customSynopsis = "spark-gguf quantize --model PATH --output FILE --type TYPE [OPTIONS]",
         description = {
             "Quantizes a checkpoint into one validated GGUF file.",
             "",
@@ -26,10 +26,11 @@ import picocli.CommandLine.Spec;
         },
         footerHeading = "%nExamples:%n",
         footer = {
-            "  spark-gguf quantize --model ./Qwen3-8B --output Qwen3-8B-Q4_K_M.gguf --type Q4_K_M",
-            "  spark-gguf quantize --model ./Qwen3-8B --output Qwen3-8B-Q3_K_M.gguf --type Q3_K_M \\",
-            "      --imatrix Qwen3-8B.imatrix.gguf --tensor-type 'attn_v=Q6_K'",
-            "  spark-gguf quantize --model model-BF16-00001-of-00030.gguf --output model-IQ4_XS.gguf --type IQ4_XS"
+            "  spark-gguf quantize --model ./Qwen3-8B --output qwen3.gguf --type Q4_K_M",
+            "  spark-gguf quantize --model ./Qwen3-8B --output qwen3-Q3.gguf --type Q3_K_M \\",
+            "      --imatrix qwen3.imatrix.gguf --tensor-type 'attn_v=Q6_K'",
+            "  spark-gguf quantize --model big-BF16-00001-of-00030.gguf --output big.gguf \\",
+            "      --type IQ4_XS --master spark://host:7077 --executor-memory 2g"
         })
 final class QuantizeCommand implements Callable<Integer> {
     @Spec

@@ -33,10 +33,14 @@ final class Summary {
                 100.0 * bytes / Math.max(1, totals.sourceBytes()),
                 totals.bitsPerWeight());
         out.printf("  types           %s%n", types(report.types()));
-        out.printf(Locale.ROOT, "  relative error  %.4f overall; worst:%n", totals.relativeError());
-        worst(report.tensors())
-                .forEach(tensor -> out.printf(
-                        Locale.ROOT, "    %.4f  %-30s %s%n", tensor.relativeError(), tensor.name(), tensor.type()));
+        List<Report.Tensor> worst = worst(report.tensors());
+        out.printf(
+                Locale.ROOT,
+                "  relative error  %.4f overall%s%n",
+                totals.relativeError(),
+                worst.isEmpty() ? "" : "; worst:");
+        worst.forEach(tensor ->
+                out.printf(Locale.ROOT, "    %.4f  %-30s %s%n", tensor.relativeError(), tensor.name(), tensor.type()));
         double wall = report.stages().values().stream()
                 .mapToDouble(Double::doubleValue)
                 .sum();

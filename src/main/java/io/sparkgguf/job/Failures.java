@@ -20,11 +20,6 @@ final class Failures {
             if (cause instanceof IOException io && !(cause instanceof java.io.UTFDataFormatException)) {
                 return io;
             }
-            if (cause instanceof OutOfMemoryError) {
-                return new IOException(
-                        "Cannot finish the stage: an executor ran out of memory; lower --unit-memory or give it more",
-                        failure);
-            }
         }
         if (failure instanceof RuntimeException runtime) {
             throw runtime;

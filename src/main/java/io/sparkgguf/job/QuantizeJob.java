@@ -95,7 +95,7 @@ public final class QuantizeJob {
         }
     }
 
-    private JavaSparkContext start(Plan plan) {
+    private JavaSparkContext start(Plan plan) throws IOException {
         if (!session.isLocal()) {
             return session.context();
         }

@@ -12,6 +12,7 @@ import io.sparkgguf.quant.mix.TypeChoice;
 import io.sparkgguf.report.Report;
 import io.sparkgguf.storage.Digest;
 import io.sparkgguf.tensor.BlockType;
+import java.io.IOException;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -50,7 +51,7 @@ final class ReportBuilder {
         this.stages = stages;
     }
 
-    Report build() {
+    Report build() throws IOException {
         Plan plan = prepared.plan();
         List<ErrorStats> errors = new ArrayList<>();
         long[] nonFinite = new long[plan.tensors().size()];
@@ -194,7 +195,7 @@ final class ReportBuilder {
         return warnings;
     }
 
-    private Map<String, Object> environment() {
+    private Map<String, Object> environment() throws IOException {
         Map<String, Object> environment = new LinkedHashMap<>();
         environment.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.runtime.version"));
         environment.put("spark", session.context().version());

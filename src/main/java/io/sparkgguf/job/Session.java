@@ -3,6 +3,7 @@ package io.sparkgguf.job;
 import io.sparkgguf.storage.Names;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.hadoop.HadoopStorage;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -42,7 +43,7 @@ public final class Session implements AutoCloseable {
     }
 
     /** Cores that tasks run on, as far as Spark knows. */
-    public int cores() {
+    public int cores() throws IOException {
         return context().defaultParallelism();
     }
 
@@ -55,10 +56,18 @@ public final class Session implements AutoCloseable {
         return new HadoopStorage(settings);
     }
 
-    /** The context; started at the first call. */
-    public synchronized JavaSparkContext context() {
+    /**
+     * The context; started at the first call.
+     *
+     * @throws IOException when Spark does not start, with its reason
+     */
+    public synchronized JavaSparkContext context() throws IOException {
         if (context == null) {
-            context = new JavaSparkContext(conf);
+            try {
+                context = new JavaSparkContext(conf);
+            } catch (RuntimeException e) {
+                throw new IOException("Cannot start Spark at " + master() + ": " + e.getMessage(), e);
+            }
         }
         return context;
     }

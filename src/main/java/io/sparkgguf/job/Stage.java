@@ -198,6 +198,13 @@ final class Stage {
             RUNNING_HERE.incrementAndGet();
             try {
                 return results(context, loads);
+            } catch (OutOfMemoryError e) {
+                // A large array did not fit: no reason to end the executor, which Spark does when it sees this as the
+                // cause.
+                throw new java.io.UncheckedIOException(
+                        new IOException("Cannot finish the stage: a task ran out of memory (the heap may have "
+                                + (Runtime.getRuntime().maxMemory() >> 20) + " MiB); lower --unit-memory, or give more"
+                                + " with --executor-memory (--driver-memory without a cluster)"));
             } finally {
                 RUNNING_HERE.decrementAndGet();
             }

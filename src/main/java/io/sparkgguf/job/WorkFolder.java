@@ -1,6 +1,7 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.plan.OutputFile;
+import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.RangeWriter;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.InvalidInputException;
@@ -19,6 +20,7 @@ final class WorkFolder {
     private final String folder;
     private final List<OutputFile> outputs;
     private final String report;
+    private final Owner owner = Owner.here();
     private boolean ours;
 
     WorkFolder(Storage storage, String folder, List<OutputFile> outputs, String report) {
@@ -39,7 +41,7 @@ final class WorkFolder {
         for (String file : unfinishedFiles()) {
             storage.requireFileName(file);
         }
-        String marker = storage.resolve(folder, MARKER);
+        String marker = marker();
         boolean interrupted = storage.exists(folder);
         if (interrupted) {
             boolean empty =
@@ -47,6 +49,11 @@ final class WorkFolder {
             if (!empty && !storage.exists(marker)) {
                 throw new InvalidInputException("Cannot use work folder " + folder
                         + ": it exists and was not made by this program; name another with --work-dir");
+            }
+            Optional<Owner> other = empty ? Optional.empty() : owner();
+            if (other.isPresent() && other.get().isAliveElsewhere()) {
+                throw new InvalidInputException("Cannot use work folder " + folder + ": another run, process "
+                        + other.get().process() + ", is using it");
             }
         } else {
             storage.requireFileName(folder); // its parent is there: no other folder is made that would stay
@@ -58,8 +65,7 @@ final class WorkFolder {
         }
         storage.createFolder(folder);
         try (OutputStream out = storage.create(marker)) {
-            out.write("Parts of an unfinished run; may be deleted when none is going on.\n"
-                    .getBytes(StandardCharsets.UTF_8));
+            out.write(owner.text().getBytes(StandardCharsets.UTF_8));
         }
         storage.createFolder(parts());
         for (String file : unfinished()) {
@@ -76,8 +82,9 @@ final class WorkFolder {
 
     /** Writes the report and gives all files their names. Nobody can remove the unfinished ones in between. */
     synchronized void publish(byte[] reportBytes) throws IOException {
-        if (!ours) {
-            throw new IOException("Cannot publish " + outputs.get(0).file() + ": the run was told to end");
+        if (!ours || !owner().equals(Optional.of(owner))) {
+            throw new IOException("Cannot publish " + outputs.get(0).file() + ": "
+                    + (ours ? "another run took its work folder, " + folder : "the run was told to end"));
         }
         try (OutputStream out = storage.create(unfinishedReport())) {
             out.write(reportBytes);
@@ -86,6 +93,22 @@ final class WorkFolder {
             storage.rename(unfinished(file), outputs.get(file).file());
         }
         storage.rename(unfinishedReport(), report);
+    }
+
+    private String marker() {
+        return storage.resolve(folder, MARKER);
+    }
+
+    /** Whose the folder is; empty when it does not say. */
+    private Optional<Owner> owner() throws IOException {
+        if (!storage.exists(marker())) {
+            return Optional.empty();
+        }
+        try (RangeReader reader = storage.open(marker())) {
+            byte[] text = new byte[(int) Math.min(1024, reader.length())];
+            reader.readFully(0, text, 0, text.length);
+            return Owner.parse(new String(text, StandardCharsets.UTF_8));
+        }
     }
 
     /** Where parts are written. */
@@ -138,6 +161,10 @@ final class WorkFolder {
         }
         ours = false;
         try {
+            Optional<Owner> found = owner();
+            if (found.isPresent() && !found.get().equals(owner)) {
+                return; // another run, on a machine that does not know of this one, took the folder
+            }
             for (String file : unfinishedFiles()) {
                 storage.delete(file);
             }

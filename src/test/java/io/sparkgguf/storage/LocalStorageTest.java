@@ -367,4 +367,28 @@ class LocalStorageTest {
     void tellsUrisFromPaths(String file, String scheme) {
         assertEquals(scheme, Names.scheme(file));
     }
+
+    @Test
+    void knowsNamesThatNoFileCanHave() throws IOException {
+        write(name("file"), new byte[1]);
+        Files.createSymbolicLink(folder.resolve("link"), folder.resolve("file"));
+        Files.createSymbolicLink(folder.resolve("dangling"), folder.resolve("gone"));
+        for (String fine : List.of("file", "new", "link", "dangling")) {
+            storage.requireFileName(name(fine));
+        }
+        storage.requireFileName("new-in-the-current-folder");
+        refused(folder.toString(), "it is a folder");
+        refused(folder + "/", "it is a folder");
+        refused(name("new") + "/", "that is the name of a folder");
+        refused(name("gone/new"), "folder " + folder + "/gone does not exist");
+        refused(name("file/new"), folder + "/file is no folder");
+        refused("/dev/null", "it is a device or pipe");
+    }
+
+    private void refused(String name, String reason) {
+        assertEquals(
+                "Cannot write " + name + ": " + reason,
+                assertThrows(InvalidInputException.class, () -> storage.requireFileName(name))
+                        .getMessage());
+    }
 }

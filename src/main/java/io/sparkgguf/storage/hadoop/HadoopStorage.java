@@ -97,7 +97,7 @@ public final class HadoopStorage implements Storage {
                 cause);
     }
 
-    private static IOException failure(String action, String thing, IOException cause) {
+    static IOException failure(String action, String thing, IOException cause) {
         if (cause instanceof AccessControlException || cause instanceof java.nio.file.AccessDeniedException) {
             return new IOException("Cannot " + action + " " + thing + ": no permission", cause);
         }
@@ -227,7 +227,8 @@ public final class HadoopStorage implements Storage {
         Path path = path(file);
         FileSystem system = fileSystem(path);
         try {
-            return system.createFile(path).overwrite(true).build();
+            return new HadoopOutput(
+                    file, system.createFile(path).overwrite(true).build());
         } catch (IOException e) {
             throw failure("write", file, e);
         }

@@ -1,0 +1,191 @@
+package io.sparkgguf.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.sparkgguf.cli.CheckpointDamage.Change;
+import io.sparkgguf.cli.Cli.Outcome;
+import io.sparkgguf.fixtures.Fixture;
+import io.sparkgguf.job.Progress;
+import io.sparkgguf.job.QuantizeJob;
+import io.sparkgguf.job.QuantizeSettings;
+import io.sparkgguf.job.Session;
+import io.sparkgguf.quant.mix.FileType;
+import io.sparkgguf.quant.mix.ImportanceFilter;
+import io.sparkgguf.quant.mix.TypeOptions;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What breaks while a run goes on: it ends with the reason, and leaves nothing. */
+class BrokenRunTest {
+    @TempDir
+    private Path folder;
+
+    private Path model;
+    private Path weights;
+    private OutputFolder output;
+
+    @BeforeEach
+    void writeModel() throws IOException {
+        model = Fixture.LLAMA.write(folder.resolve("model"));
+        weights = model.resolve("model.safetensors");
+        output = new OutputFolder(folder.resolve("out"));
+    }
+
+    /** Runs with something done to the model, or the output folder, at the beginning of a stage; returns why it failed. */
+    private String failure(String stage, Change change, Path changed) throws IOException {
+        QuantizeSettings settings = new QuantizeSettings(
+                model.toString(),
+                output.output().toString(),
+                null,
+                null,
+                TypeOptions.builder(FileType.Q4_K_M).build(),
+                null,
+                new ImportanceFilter(List.of(), List.of()),
+                List.of(),
+                null,
+                false,
+                0,
+                QuantizeSettings.DEFAULT_UNIT_MEMORY,
+                false,
+                Map.of());
+        Progress saboteur = new Progress() {
+            @Override
+            public void say(String line) {}
+
+            @Override
+            public void begin(String begun, long total) {
+                try {
+                    if (begun.equals(stage)) {
+                        change.apply(changed);
+                    }
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+
+            @Override
+            public void advance(long bytes) {}
+
+            @Override
+            public void end() {}
+        };
+        System.setProperty("spark.master", "local[2]");
+        try (Session session = new Session("broken")) {
+            Exception failure = assertThrows(Exception.class, () -> new QuantizeJob(session, settings, saboteur).run());
+            output.requireUntouched();
+            return failure.getMessage();
+        } finally {
+            System.clearProperty("spark.master");
+        }
+    }
+
+    @Test
+    void aSourceThatIsGone() throws IOException {
+        assertEquals("Cannot read " + weights + ": no such file", failure("quantize", Files::delete, weights));
+    }
+
+    @Test
+    void aSourceThatShrank() throws IOException {
+        String reason = failure("quantize", file -> CheckpointDamage.resize(file, 4000), weights);
+        String form = "Cannot read \\d+ bytes from byte \\d+ of \\Q" + weights + "\\E: the file has 4000 bytes";
+        assertTrue(reason.matches(form), reason);
+    }
+
+    @Test
+    void aSourceThatChanged() throws IOException {
+        assertEquals(
+                "Cannot use " + weights + ": it was changed while the run was reading it",
+                failure("validate", file -> CheckpointDamage.resize(file, Files.size(file) + 1), weights));
+    }
+
+    @Test
+    void aPartThatChanged() throws IOException {
+        Path part = Path.of(output.output() + ".work", "parts", "unit-000007");
+        String reason = failure("assemble", file -> CheckpointDamage.poke(file, 200, (byte) 1, (byte) 2), part);
+        assertTrue(
+                reason.matches("Cannot accept \\Q" + output.output()
+                        + "\\E.unfinished: bytes \\d+ to \\d+ of tensor \\S+ have xxHash64 \\w+, expected \\w+"),
+                reason);
+    }
+
+    @Test
+    void aFolderThatWasTakenAway() throws IOException {
+        Path parts = Path.of(output.output() + ".work", "parts");
+        String reason = failure("quantize", folder -> Files.move(folder, folder.resolveSibling("elsewhere")), parts);
+        assertTrue(reason.matches("Cannot write \\Q" + parts + "\\E/unit-.*: its folder does not exist"), reason);
+    }
+
+    @Test
+    void noSpaceLeft() throws IOException {
+        System.setProperty("spark.hadoop.fs." + FullDisk.SCHEME + ".impl", FullDisk.class.getName());
+        try {
+            String work = FullDisk.SCHEME + "://" + folder.resolve("work");
+            for (long room : new long[] {100_000, 500_000}) {
+                FullDisk.ROOM.set(room);
+                Outcome outcome = output.quantize(model, "--work-dir", work);
+                assertTrue(
+                        outcome.reason()
+                                .matches("Cannot write \\Q" + work + "\\E/parts/unit-.*: no space left on device"),
+                        outcome.err());
+                output.requireFailure(Main.FAILED, outcome.reason(), outcome);
+                assertFalse(Files.exists(folder.resolve("work")));
+            }
+            FullDisk.ROOM.set(10_000_000);
+            output.accepts(model, "--work-dir", work);
+            assertFalse(Files.exists(folder.resolve("work")));
+        } finally {
+            System.clearProperty("spark.hadoop.fs." + FullDisk.SCHEME + ".impl");
+        }
+    }
+
+    /** SIGTERM, as a scheduler sends it; SIGINT of Ctrl-C goes the same way. */
+    @Test
+    @Timeout(120)
+    void aProcessToldToEnd() throws Exception {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .filter(argument -> !argument.startsWith("-javaagent"))
+                .forEach(command::add);
+        command.addAll(List.of("-Dspark.master=local[2]", "-cp", System.getProperty("java.class.path")));
+        command.addAll(List.of(Main.class.getName(), "quantize", "--model", Cli.DOCS_LM, "--type", "Q4_K_M"));
+        command.addAll(List.of("--output", output.output().toString()));
+        Path err = folder.resolve("err");
+        Process process = new ProcessBuilder(command)
+                .redirectError(err.toFile())
+                .redirectOutput(folder.resolve("log").toFile())
+                .start();
+        try {
+            while (!Files.exists(Path.of(output.output() + ".work")) && process.isAlive()) {
+                Thread.sleep(5);
+            }
+            process.destroy();
+            assertTrue(process.waitFor(60, TimeUnit.SECONDS), "does not end");
+        } finally {
+            process.destroyForcibly();
+        }
+        assertEquals(128 + 15, process.exitValue(), Files.readString(err));
+        output.requireUntouched();
+        assertFalse(Files.readString(err).contains("\tat "), Files.readString(err));
+    }
+
+    @Test
+    void theNextRunWorks() throws IOException {
+        failure("quantize", file -> CheckpointDamage.resize(file, 4000), weights);
+        output.accepts(Fixture.LLAMA.write(folder.resolve("whole")));
+    }
+}
