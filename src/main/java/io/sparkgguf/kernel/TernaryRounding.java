@@ -128,10 +128,11 @@ public final class TernaryRounding {
             }
             for (int i = 0; i < 64; i += WIDTH) {
                 int first = from + 128 * (i / 32) + i % 32;
-                IntVector bits = level(x, first, inverse);
-                for (int s = 1; s < 4; s++) {
-                    bits = bits.or(level(x, first + 32 * s, inverse).lanewise(VectorOperators.LSHL, 2 * s));
-                }
+                // Shifts by constants: by a loop's counter, code compiled by JDK 17 was seen to shift by a stale count.
+                IntVector bits = level(x, first, inverse)
+                        .or(level(x, first + 32, inverse).lanewise(VectorOperators.LSHL, 2))
+                        .or(level(x, first + 64, inverse).lanewise(VectorOperators.LSHL, 4))
+                        .or(level(x, first + 96, inverse).lanewise(VectorOperators.LSHL, 6));
                 ByteLanes.storeBytes(bits, to, block + i);
             }
             Rounding.putScale(to, block + TQ2_SCALE, d);
@@ -269,9 +270,10 @@ public final class TernaryRounding {
             for (int i = 0; i < 64; i += WIDTH) {
                 IntVector bits = ByteLanes.loadUnsigned(from, block + i);
                 int element = toAt + b * TQ_ELEMENTS + 128 * (i / 32) + i % 32;
-                for (int s = 0; s < 4; s++) {
-                    weights(bits.lanewise(VectorOperators.LSHR, 2 * s).and(3), d, to, element + 32 * s);
-                }
+                weights(bits.and(3), d, to, element);
+                weights(bits.lanewise(VectorOperators.LSHR, 2).and(3), d, to, element + 32);
+                weights(bits.lanewise(VectorOperators.LSHR, 4).and(3), d, to, element + 64);
+                weights(bits.lanewise(VectorOperators.LSHR, 6).and(3), d, to, element + 96);
             }
         }
     }
