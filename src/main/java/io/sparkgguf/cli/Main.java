@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
             PlanCommand.class,
             InspectCommand.class,
             ValidateCommand.class,
+            EvaluateCommand.class,
             CommandLine.HelpCommand.class
         },
         mixinStandardHelpOptions = true,
@@ -97,7 +98,7 @@ public final class Main implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "Cannot run: no command given (quantize, plan, inspect or validate)");
+                spec.commandLine(), "Cannot run: no command given (quantize, plan, inspect, validate or evaluate)");
     }
 
     private static int explainUsage(ParameterException failure, String[] args) {
