@@ -86,7 +86,8 @@ public record Rotary(Pairing pairing, int dimensions, double base, Scaling scali
                         keys.positive("rope.scaling.yarn_beta_slow", 1));
                 return new Rotary(pairing, dimensions, base, Scaling.YARN, factor, yarn);
             default:
-                throw keys.unusable(keys.full("rope.scaling.type") + " is '" + type + "', known are none, linear, yarn");
+                throw keys.unusable(
+                        keys.full("rope.scaling.type") + " is '" + type + "', known are none, linear, yarn");
         }
     }
 

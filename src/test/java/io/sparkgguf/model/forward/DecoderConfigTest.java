@@ -113,7 +113,9 @@ class DecoderConfigTest {
                 refused(
                         m -> m.put("llama.rope.scaling.type", MetadataValue.Int.of(MetadataType.U32, 1)),
                         "llama.rope.scaling.type is 1, not text"),
-                refused(m -> m.putF32("llama.rope.scaling.factor", -2), "llama.rope.scaling.factor is -2.0, not positive"),
+                refused(
+                        m -> m.putF32("llama.rope.scaling.factor", -2),
+                        "llama.rope.scaling.factor is -2.0, not positive"),
                 refused(
                         m -> m.putF32("llama.rope.scaling.attn_factor", 2),
                         "llama.rope.scaling.attn_factor is 2.0 without yarn"),
@@ -129,8 +131,8 @@ class DecoderConfigTest {
     }
 
     @ParameterizedTest
-    @MethodSource
-    void refused(Consumer<Metadata> change, String reason) {
+    @MethodSource("refused")
+    void refusesWhatItCannotRun(Consumer<Metadata> change, String reason) {
         Metadata metadata = metadata();
         DecoderConfig.of("llama", metadata, TENSORS::contains);
         change.accept(metadata);
