@@ -23,7 +23,7 @@ final class RotaryTable {
     }
 
     static long memory(DecoderConfig config, long tokens) {
-        return 2L * Float.BYTES * config.headSize() * tokens;
+        return Float.BYTES * config.headSize() * (2 * tokens + 1);
     }
 
     /** Turns the heads of a sequence whose first token's heads begin at {@code at}. */
