@@ -1,6 +1,7 @@
 package io.sparkgguf.quant;
 
 import io.sparkgguf.kernel.Lanes;
+import io.sparkgguf.linalg.SeededProducts;
 import io.sparkgguf.model.forward.ForwardDigest;
 import io.sparkgguf.tensor.BlockType;
 import java.io.IOException;
@@ -15,8 +16,8 @@ import java.util.Random;
 import java.util.TreeMap;
 
 /**
- * Digests of what every encoder makes of seeded rows, and of a forward pass, for comparing one JVM with another. As a
- * program it prints a line {@code TYPE DIGEST} for each type, {@code forward DIGEST} and {@code lanes N}.
+ * Digests of what every encoder makes of seeded rows, of matrix products and of a forward pass, for comparing one JVM with
+ * another. As a program it prints a line {@code TYPE DIGEST} for each type, {@code forward DIGEST} and {@code lanes N}.
  */
 final class SeededDigests {
     static final long SEED = 20261123;
@@ -34,11 +35,11 @@ final class SeededDigests {
     }
 
     /**
-     * SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance; and
-     * under {@code forward} over logits.
+     * SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance; those of
+     * {@link SeededProducts}; and that of {@link ForwardDigest}.
      */
     static Map<String, String> compute() {
-        Map<String, String> digests = new TreeMap<>();
+        Map<String, String> digests = new TreeMap<>(SeededProducts.compute());
         for (BlockType type : BlockType.values()) {
             BlockFormat format = BlockFormats.of(type);
             if (format.encodes()) {

@@ -73,10 +73,11 @@ public final class Decoder {
                         + config.queryColumns()
                         + 2L * config.keyValueColumns()
                         + config.feedForward());
+        long longestSlab = Math.max(
+                LinearLayers.memory(Math.max(config.queryColumns(), vocabulary), config.width()),
+                LinearLayers.memory(config.width(), Math.max(config.feedForward(), config.queryColumns())));
         return tokens * perToken
-                + Math.max(
-                        LinearLayers.memory(Math.max(config.queryColumns(), config.width()), config.width()),
-                        LinearLayers.memory(config.width(), Math.max(config.feedForward(), config.queryColumns())))
+                + longestSlab
                 + LinearLayers.gatedMemory(config.feedForward(), config.width())
                 + Attention.memory(config, tokens)
                 + RotaryTable.memory(config, tokens);
