@@ -2,7 +2,11 @@ package io.sparkgguf.quant;
 
 import io.sparkgguf.kernel.GridRounding;
 import io.sparkgguf.kernel.Lanes;
+import io.sparkgguf.linalg.SeededProducts;
+import io.sparkgguf.model.forward.ForwardDigest;
 import io.sparkgguf.tensor.BlockType;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -13,8 +17,8 @@ import java.util.Random;
 import java.util.TreeMap;
 
 /**
- * Digests of what every encoder makes of seeded rows, and of what its grid makes of others, for comparing one JVM with another. As a program it prints a line
- * {@code TYPE DIGEST} for each type, {@code TYPE-grid DIGEST} for each grid, and a line {@code lanes N}.
+ * Digests of what every encoder makes of seeded rows, of what its grid makes of others, of matrix products and of a forward
+ * pass, for comparing one JVM with another. As a program it prints a line {@code NAME DIGEST} for each and {@code lanes N}.
  */
 final class SeededDigests {
     static final long SEED = 20261123;
@@ -35,9 +39,12 @@ final class SeededDigests {
         System.out.println("lanes " + Lanes.WIDTH);
     }
 
-    /** SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance. */
+    /**
+     * SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance; those of
+     * {@link SeededProducts}; and that of {@link ForwardDigest}.
+     */
     static Map<String, String> compute() {
-        Map<String, String> digests = new TreeMap<>();
+        Map<String, String> digests = new TreeMap<>(SeededProducts.compute());
         for (BlockType type : BlockType.values()) {
             BlockFormat format = BlockFormats.of(type);
             if (format.encodes()) {
@@ -50,6 +57,13 @@ final class SeededDigests {
             }
             GridFormats.of(type).ifPresent(grid -> digests.put(type.label() + "-grid", digest(grid)));
         }
+        MessageDigest forward = sha256();
+        try {
+            ForwardDigest.update(forward, SEED);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        digests.put("forward", HexFormat.of().formatHex(forward.digest()));
         return digests;
     }
 
