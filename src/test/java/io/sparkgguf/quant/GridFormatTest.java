@@ -69,7 +69,7 @@ class GridFormatTest {
     @Test
     void allTypesThatSolversMayChooseHaveAGrid() {
         assertEquals(
-                "[Q2_K, Q3_K, Q4_K, Q5_K, Q6_K]",
+                "[Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, Q1_0, Q2_0]",
                 grids().map(GridFormat::type).toList().toString());
     }
 
