@@ -1,6 +1,7 @@
 package io.sparkgguf.quant;
 
 import io.sparkgguf.kernel.Lanes;
+import io.sparkgguf.linalg.SeededProducts;
 import io.sparkgguf.tensor.BlockType;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
@@ -12,8 +13,8 @@ import java.util.Random;
 import java.util.TreeMap;
 
 /**
- * Digests of what every encoder makes of seeded rows, for comparing one JVM with another. As a program it prints a line
- * {@code TYPE DIGEST} for each type and a line {@code lanes N}.
+ * Digests of what every encoder makes of seeded rows, and of matrix products, for comparing one JVM with another. As a
+ * program it prints a line {@code TYPE DIGEST} for each type and a line {@code lanes N}.
  */
 final class SeededDigests {
     static final long SEED = 20261123;
@@ -30,9 +31,12 @@ final class SeededDigests {
         System.out.println("lanes " + Lanes.WIDTH);
     }
 
-    /** SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance. */
+    /**
+     * SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance; and those
+     * of {@link SeededProducts}.
+     */
     static Map<String, String> compute() {
-        Map<String, String> digests = new TreeMap<>();
+        Map<String, String> digests = new TreeMap<>(SeededProducts.compute());
         for (BlockType type : BlockType.values()) {
             BlockFormat format = BlockFormats.of(type);
             if (format.encodes()) {
