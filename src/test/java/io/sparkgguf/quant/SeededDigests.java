@@ -48,6 +48,7 @@ final class SeededDigests {
                 digests.put(type.label(), HexFormat.of().formatHex(digest.digest()));
             }
         }
+        SolveDigests.add(digests, SEED);
         return digests;
     }
 
@@ -94,6 +95,11 @@ final class SeededDigests {
             }
         }
         return weights;
+    }
+
+    /** SHA-256 in hexadecimal. */
+    static String hex(byte[] bytes) {
+        return HexFormat.of().formatHex(sha256().digest(bytes));
     }
 
     private static MessageDigest sha256() {
