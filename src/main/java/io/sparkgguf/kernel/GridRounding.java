@@ -72,8 +72,8 @@ public final class GridRounding {
                 vAt + whole);
     }
 
-    /** The definition of {@link #round}. */
-    static void scalar(
+    /** The definition of {@link #round}: the same, one row after the other. */
+    public static void scalar(
             byte[] points,
             boolean uniform,
             float[] w,

@@ -2,7 +2,7 @@ package io.sparkgguf.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import java.util.Arrays;
 import java.util.Random;
@@ -174,8 +174,7 @@ class GridRoundingTest {
             call.round(true, call.levels, call.values);
             for (int i = 0; i < call.count; i++) {
                 int level = call.levels[4 + i] & 0xff;
-                String what = "row " + i + ", seed " + seed + ": level " + level + " for weight " + call.weights[1 + i]
-                        + ", scale " + call.scales[2 + i] + ", offset " + call.offsets[3 + i];
+                String what = "seed " + seed + ", row " + i;
                 assertEquals(
                         Float.floatToRawIntBits(call.value(i, level)),
                         Float.floatToRawIntBits(call.values[5 + i]),
@@ -183,7 +182,11 @@ class GridRoundingTest {
                 float distance = Math.abs(call.weights[1 + i] - call.values[5 + i]);
                 for (int other = 0; other < grid.points.length; other++) {
                     float otherDistance = Math.abs(call.weights[1 + i] - call.value(i, other));
-                    assertTrue(!(otherDistance < distance), what + ", but " + other + " is nearer");
+                    if (otherDistance < distance) {
+                        fail(what + ": level " + other + " is nearer than " + level + " for weight "
+                                + call.weights[1 + i] + ", scale " + call.scales[2 + i] + ", offset "
+                                + call.offsets[3 + i]);
+                    }
                 }
             }
         }

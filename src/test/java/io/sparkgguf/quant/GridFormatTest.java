@@ -190,12 +190,13 @@ class GridFormatTest {
             float[] scales = new float[parts.scaleCode().length];
             float[] offsets = new float[scales.length];
             grid.readGrid(blocks, 0, rows, COLUMNS, scales, offsets);
+            String what = grid.type() + ", seed " + seed;
             for (int i = 0; i < levels.length; i++) {
                 int group = i / rows / grid.groupElements() * rows + i % rows;
                 assertEquals(
                         decoded[i % rows * COLUMNS + i / rows],
                         scales[group] * grid.points()[levels[i] & 0xff] - offsets[group],
-                        grid.type() + ", seed " + seed + ", level " + i);
+                        what);
             }
         }
     }
