@@ -1,5 +1,6 @@
 package io.sparkgguf.job;
 
+import io.sparkgguf.calibrate.text.Packing;
 import io.sparkgguf.gptq.GptqOptions;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.Serializable;
@@ -12,6 +13,7 @@ import java.util.function.UnaryOperator;
  * @param files texts, folders, globs or token files; at least one
  * @param maxTokens tokens that are taken at the most; all when there are fewer
  * @param sequenceLength tokens of a sequence; 0 for {@value #DEFAULT_SEQUENCE}, or the model's context if that is shorter
+ * @param packing how text becomes sequences
  * @param seed of the order of documents and of the choice of held-out sequences
  * @param holdOut share of the sequences that judge and never make a result, in [0, 0.5]; 0 for no guard
  * @param tokenizer a {@code tokenizer.json}, or null for the model's own
@@ -28,6 +30,7 @@ public record CalibrationSettings(
         List<String> files,
         long maxTokens,
         int sequenceLength,
+        Packing packing,
         long seed,
         double holdOut,
         String tokenizer,
@@ -106,6 +109,7 @@ public record CalibrationSettings(
                 files.stream().map(name).toList(),
                 maxTokens,
                 sequenceLength,
+                packing,
                 seed,
                 holdOut,
                 name.apply(tokenizer),
