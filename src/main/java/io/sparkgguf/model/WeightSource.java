@@ -5,22 +5,28 @@ import java.io.Closeable;
 import java.io.IOException;
 
 /**
- * The weights of one model under GGUF's names and in GGUF's row order, whatever they are read from: a checkpoint, a
- * finished GGUF file, or one of them with some tensors replaced. For use by one thread.
+ * A model's weights as float32 under GGUF's names and in GGUF's row order, whatever they are stored as: one forward pass
+ * runs from the checkpoint and from the finished file. For one thread.
  */
 public interface WeightSource extends Closeable {
 
     /** Whether there is a tensor of this name. */
     boolean has(String name);
 
-    /** Its dimensions, outermost first. */
+    /**
+     * A tensor's shape, outermost first.
+     *
+     * @throws IllegalArgumentException when there is no such tensor
+     */
     Shape shape(String name);
 
     /**
-     * Reads rows {@code [firstRow, firstRow + rows)} of a tensor as float32, row after row, into {@code into[at ..)}. A
-     * vector is one row.
+     * Reads consecutive rows; a vector is one row.
      *
-     * @throws IOException when they cannot be read
+     * @param firstRow the first of them
+     * @param into receives {@code rows * shape(name).columns()} values from index {@code at}, row after row
+     * @throws IllegalArgumentException when there is no such tensor or it has no such rows
+     * @throws io.sparkgguf.tensor.InvalidInputException when what is stored is damaged
      */
     void rows(String name, long firstRow, int rows, float[] into, int at) throws IOException;
 }

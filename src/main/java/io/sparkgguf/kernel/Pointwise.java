@@ -1,0 +1,78 @@
+package io.sparkgguf.kernel;
+
+import jdk.incubator.vector.FloatVector;
+
+/** What a forward pass does element by element, each operation rounded by itself. */
+public final class Pointwise {
+    private Pointwise() {}
+
+    /** x += y. */
+    public static void add(float[] x, int at, float[] y, int yAt, int count) {
+        int i = 0;
+        for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
+            FloatVector.fromArray(Lanes.FLOATS, x, at + i)
+                    .add(FloatVector.fromArray(Lanes.FLOATS, y, yAt + i))
+                    .intoArray(x, at + i);
+        }
+        addScalar(x, at + i, y, yAt + i, count - i);
+    }
+
+    static void addScalar(float[] x, int at, float[] y, int yAt, int count) {
+        for (int i = 0; i < count; i++) {
+            x[at + i] += y[yAt + i];
+        }
+    }
+
+    /** x *= y. */
+    public static void multiply(float[] x, int at, float[] y, int yAt, int count) {
+        int i = 0;
+        for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
+            FloatVector.fromArray(Lanes.FLOATS, x, at + i)
+                    .mul(FloatVector.fromArray(Lanes.FLOATS, y, yAt + i))
+                    .intoArray(x, at + i);
+        }
+        multiplyScalar(x, at + i, y, yAt + i, count - i);
+    }
+
+    static void multiplyScalar(float[] x, int at, float[] y, int yAt, int count) {
+        for (int i = 0; i < count; i++) {
+            x[at + i] *= y[yAt + i];
+        }
+    }
+
+    /** x /= y. */
+    public static void divide(float[] x, int at, float[] y, int yAt, int count) {
+        int i = 0;
+        for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
+            FloatVector.fromArray(Lanes.FLOATS, x, at + i)
+                    .div(FloatVector.fromArray(Lanes.FLOATS, y, yAt + i))
+                    .intoArray(x, at + i);
+        }
+        divideScalar(x, at + i, y, yAt + i, count - i);
+    }
+
+    static void divideScalar(float[] x, int at, float[] y, int yAt, int count) {
+        for (int i = 0; i < count; i++) {
+            x[at + i] /= y[yAt + i];
+        }
+    }
+
+    /** SwiGLU: gate becomes gate / (1 + exp(-gate)) * up. */
+    public static void gate(float[] gate, int at, float[] up, int upAt, int count) {
+        int i = 0;
+        for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
+            FloatVector g = FloatVector.fromArray(Lanes.FLOATS, gate, at + i);
+            g.div(Exponential.of(g.neg()).add(1f))
+                    .mul(FloatVector.fromArray(Lanes.FLOATS, up, upAt + i))
+                    .intoArray(gate, at + i);
+        }
+        gateScalar(gate, at + i, up, upAt + i, count - i);
+    }
+
+    static void gateScalar(float[] gate, int at, float[] up, int upAt, int count) {
+        for (int i = 0; i < count; i++) {
+            float g = gate[at + i];
+            gate[at + i] = g / (Exponential.of(-g) + 1f) * up[upAt + i];
+        }
+    }
+}

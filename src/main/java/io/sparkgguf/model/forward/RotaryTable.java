@@ -1,0 +1,58 @@
+package io.sparkgguf.model.forward;
+
+import io.sparkgguf.kernel.Rotation;
+
+/** Cosines and sines of the positions met so far. Angles are float32 products; their functions are taken in float64. */
+final class RotaryTable {
+    private final Rotary rotary;
+    private final float[] frequencies;
+    private final int pairs;
+    private float[] cos = new float[0];
+    private float[] sin = new float[0];
+    private int positions;
+
+    RotaryTable(Rotary rotary, float[] divisors) {
+        this.rotary = rotary;
+        this.frequencies = rotary.frequencies(divisors);
+        this.pairs = frequencies.length;
+    }
+
+    static long memory(DecoderConfig config, long tokens) {
+        return Float.BYTES * config.headSize() * tokens;
+    }
+
+    /** Turns the heads of a sequence whose first token's heads begin at {@code at}. */
+    void turn(float[] x, int at, int tokens, int heads) {
+        reach(tokens);
+        int size = 2 * pairs;
+        for (int token = 0; token < tokens; token++) {
+            int from = at + token * heads * size;
+            if (rotary.pairing() == Rotary.Pairing.HALVES) {
+                Rotation.halves(x, from, heads, size, cos, sin, token * pairs);
+            } else {
+                Rotation.neighbours(x, from, heads, size, cos, sin, token * pairs);
+            }
+        }
+    }
+
+    private void reach(int tokens) {
+        if (tokens <= positions) {
+            return;
+        }
+        float[] moreCos = new float[Math.multiplyExact(tokens, pairs)];
+        float[] moreSin = new float[moreCos.length];
+        System.arraycopy(cos, 0, moreCos, 0, positions * pairs);
+        System.arraycopy(sin, 0, moreSin, 0, positions * pairs);
+        float magnitude = rotary.magnitude();
+        for (int position = positions; position < tokens; position++) {
+            for (int i = 0; i < pairs; i++) {
+                double angle = position * frequencies[i];
+                moreCos[position * pairs + i] = (float) StrictMath.cos(angle) * magnitude;
+                moreSin[position * pairs + i] = (float) StrictMath.sin(angle) * magnitude;
+            }
+        }
+        cos = moreCos;
+        sin = moreSin;
+        positions = tokens;
+    }
+}
