@@ -10,8 +10,6 @@ import jdk.incubator.vector.VectorSpecies;
  * Blocks of Q3_K, Q6_K, IQ4_NL and IQ4_XS back to weights: the stored scale of the block times that of the sub-block,
  * rounded, times the level.
  *
- * <p>Levels are unpacked eight at a time, one a byte of a long.
- *
  * <p>Source: the dequantize_row functions of ggml.
  */
 public final class SymmetricDecoder {
@@ -19,7 +17,6 @@ public final class SymmetricDecoder {
     private static final int GROUP = 16;
     private static final int GROUPS = SUPER / GROUP;
     private static final int NONLINEAR_GROUP = NonlinearSearch.ELEMENTS;
-    private static final long ONES = 0x0101010101010101L;
 
     /** A vector of bytes has 64 bits at least; narrower vectors of floats take the scalar loop. */
     private static final boolean VECTOR = Lanes.WIDTH >= 8;
@@ -42,21 +39,10 @@ public final class SymmetricDecoder {
             int from = at + b * 110;
             float d = Binary16.toFloat(Words.getShort(blocks, from + 108));
             for (int g = 0; g < GROUPS; g++) {
-                int low = blocks[from + 96 + g % 8] >> g / 8 * 4 & 15;
-                int high = blocks[from + 104 + g % 4] >> g / 4 * 2 & 3;
-                mine.scales[g] = d * ((low | high << 4) - 32);
+                mine.scales[g] = d * ScaleCodes.SIX_BITS_SIGNED.scale(blocks, from + 96, g);
             }
-            for (int l = 0; l < 32; l += 8) {
-                long high = Words.getLong(blocks, from + l);
-                for (int n = 0; n < 2; n++) {
-                    long low = Words.getLong(blocks, from + 32 + 32 * n + l);
-                    for (int s = 0; s < 4; s++) {
-                        long q = low >>> 2 * s & 3 * ONES | (high >>> 4 * n + s & ONES) << 2;
-                        Words.putLong(mine.levels, 128 * n + 32 * s + l, less(q, 4));
-                    }
-                }
-            }
-            mine.multiply(out, outAt + b * SUPER);
+            BlockLevels.unpackQ3K(blocks, from, mine.levels, 0);
+            mine.multiply(4, out, outAt + b * SUPER);
         }
     }
 
@@ -67,23 +53,10 @@ public final class SymmetricDecoder {
             int from = at + b * 210;
             float d = Binary16.toFloat(Words.getShort(blocks, from + 208));
             for (int g = 0; g < GROUPS; g++) {
-                mine.scales[g] = d * blocks[from + 192 + g];
+                mine.scales[g] = d * ScaleCodes.BYTES.scale(blocks, from + 192, g);
             }
-            for (int n = 0; n < 2; n++) {
-                for (int l = 0; l < 32; l += 8) {
-                    long low0 = Words.getLong(blocks, from + 64 * n + l);
-                    long low1 = Words.getLong(blocks, from + 64 * n + 32 + l);
-                    long high = Words.getLong(blocks, from + 128 + 32 * n + l);
-                    int to = 128 * n + l;
-                    Words.putLong(mine.levels, to, less(low0 & 15 * ONES | (high & 3 * ONES) << 4, 32));
-                    Words.putLong(mine.levels, to + 32, less(low1 & 15 * ONES | (high >>> 2 & 3 * ONES) << 4, 32));
-                    Words.putLong(
-                            mine.levels, to + 64, less(low0 >>> 4 & 15 * ONES | (high >>> 4 & 3 * ONES) << 4, 32));
-                    Words.putLong(
-                            mine.levels, to + 96, less(low1 >>> 4 & 15 * ONES | (high >>> 6 & 3 * ONES) << 4, 32));
-                }
-            }
-            mine.multiply(out, outAt + b * SUPER);
+            BlockLevels.unpackQ6K(blocks, from, mine.levels, 0);
+            mine.multiply(32, out, outAt + b * SUPER);
         }
     }
 
@@ -103,22 +76,15 @@ public final class SymmetricDecoder {
         for (int b = 0; b < count; b++) {
             int from = at + b * 136;
             float d = Binary16.toFloat(Words.getShort(blocks, from));
-            int high = Words.getShort(blocks, from + 2);
-            int low = Words.getInt(blocks, from + 4);
             for (int g = 0; g < SUPER / NONLINEAR_GROUP; g++) {
-                float scale = d * ((low >>> 4 * g & 15 | (high >> 2 * g & 3) << 4) - 32);
+                float scale = d * ScaleCodes.SIX_BITS_SPLIT.scale(blocks, from + 2, g);
                 mine.lookUp(scale, blocks, from + 8 + 16 * g, out, outAt + b * SUPER + g * NONLINEAR_GROUP);
             }
         }
     }
 
-    /** The eight bytes of q, each below 128, less a number up to 128, as signed bytes. */
-    private static long less(long q, long number) {
-        return (q | 128 * ONES) - number * ONES ^ 128 * ONES;
-    }
-
-    /** Levels times scales. */
-    private void multiply(float[] out, int at) {
+    /** Levels, less that of zero, times scales. */
+    private void multiply(int zero, float[] out, int at) {
         for (int g = 0; g < GROUPS; g++) {
             int from = g * GROUP;
             if (VECTOR) {
@@ -126,11 +92,11 @@ public final class SymmetricDecoder {
                 for (int i = from; i < from + GROUP; i += Lanes.WIDTH) {
                     FloatVector level = (FloatVector)
                             ByteVector.fromArray(BYTES, levels, i).convertShape(VectorOperators.B2F, Lanes.FLOATS, 0);
-                    scale.mul(level).intoArray(out, at + i);
+                    scale.mul(level.sub(zero)).intoArray(out, at + i);
                 }
             } else {
                 for (int i = from; i < from + GROUP; i++) {
-                    out[at + i] = scales[g] * levels[i];
+                    out[at + i] = scales[g] * (levels[i] - zero);
                 }
             }
         }

@@ -16,7 +16,7 @@ import java.nio.ByteOrder;
  *
  * <p>Levels pass through an array of one byte each, eight of them packed at a time as a long.
  */
-abstract sealed class AsymmetricKQuant extends CheckedFormat permits Q2K, Q4K, Q5K {
+abstract sealed class AsymmetricKQuant extends CheckedFormat implements LevelPacking permits Q2K, Q4K, Q5K {
     /** Weights of a super-block. */
     static final int SUPER_BLOCK = AsymmetricSpec.SUPER_BLOCK;
 
@@ -51,11 +51,10 @@ abstract sealed class AsymmetricKQuant extends CheckedFormat permits Q2K, Q4K, Q
         this.decoded = ThreadLocal.withInitial(() -> new Decoded(DECODED_AT_ONCE, spec.subBlocks()));
     }
 
-    /** Packs the 256 levels from {@code levelsAt} into the block from {@code blockAt}. */
-    abstract void pack(byte[] levels, int levelsAt, byte[] blocks, int blockAt);
-
-    /** The inverse of {@link #pack}. */
-    abstract void unpack(byte[] blocks, int blockAt, byte[] levels, int levelsAt);
+    /** Where scales, minima and their codes lie. */
+    final ScaleLayout layout() {
+        return new ScaleLayout(scaleAt, scaleAt + 2, false, spec.codes(), codesAt);
+    }
 
     @Override
     final void encodeRows(

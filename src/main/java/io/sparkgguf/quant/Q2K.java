@@ -24,7 +24,7 @@ public final class Q2K extends AsymmetricKQuant {
     }
 
     @Override
-    void pack(byte[] levels, int levelsAt, byte[] blocks, int blockAt) {
+    public void pack(byte[] levels, int levelsAt, byte[] blocks, int blockAt) {
         for (int half = 0; half < 2; half++) {
             for (int l = 0; l < 32; l += 8) {
                 int from = levelsAt + 128 * half + l;
@@ -38,7 +38,7 @@ public final class Q2K extends AsymmetricKQuant {
     }
 
     @Override
-    void unpack(byte[] blocks, int blockAt, byte[] levels, int levelsAt) {
+    public void unpack(byte[] blocks, int blockAt, byte[] levels, int levelsAt) {
         for (int half = 0; half < 2; half++) {
             for (int l = 0; l < 32; l += 8) {
                 long packed = (long) LONGS.get(blocks, blockAt + LEVELS_AT + 32 * half + l);

@@ -24,7 +24,7 @@ public final class Q4K extends AsymmetricKQuant {
     }
 
     @Override
-    void pack(byte[] levels, int levelsAt, byte[] blocks, int blockAt) {
+    public void pack(byte[] levels, int levelsAt, byte[] blocks, int blockAt) {
         for (int pair = 0; pair < 4; pair++) {
             for (int l = 0; l < 32; l += 8) {
                 int from = levelsAt + 64 * pair + l;
@@ -35,7 +35,7 @@ public final class Q4K extends AsymmetricKQuant {
     }
 
     @Override
-    void unpack(byte[] blocks, int blockAt, byte[] levels, int levelsAt) {
+    public void unpack(byte[] blocks, int blockAt, byte[] levels, int levelsAt) {
         for (int pair = 0; pair < 4; pair++) {
             for (int l = 0; l < 32; l += 8) {
                 long packed = (long) LONGS.get(blocks, blockAt + LEVELS_AT + 32 * pair + l);

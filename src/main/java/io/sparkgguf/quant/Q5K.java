@@ -26,7 +26,7 @@ public final class Q5K extends AsymmetricKQuant {
     }
 
     @Override
-    void pack(byte[] levels, int levelsAt, byte[] blocks, int blockAt) {
+    public void pack(byte[] levels, int levelsAt, byte[] blocks, int blockAt) {
         for (int l = 0; l < 32; l += 8) {
             long fifth = 0;
             for (int pair = 0; pair < 4; pair++) {
@@ -40,7 +40,7 @@ public final class Q5K extends AsymmetricKQuant {
     }
 
     @Override
-    void unpack(byte[] blocks, int blockAt, byte[] levels, int levelsAt) {
+    public void unpack(byte[] blocks, int blockAt, byte[] levels, int levelsAt) {
         for (int l = 0; l < 32; l += 8) {
             long fifth = (long) LONGS.get(blocks, blockAt + FIFTH_BITS_AT + l);
             for (int pair = 0; pair < 4; pair++) {
