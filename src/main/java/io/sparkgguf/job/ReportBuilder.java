@@ -214,7 +214,7 @@ final class ReportBuilder {
     }
 
     /** Six significant digits: what sums over differently cut slices agree on. */
-    private static double significant(double value) {
+    static double significant(double value) {
         return Double.isFinite(value)
                 ? new java.math.BigDecimal(value)
                         .round(new java.math.MathContext(6))
