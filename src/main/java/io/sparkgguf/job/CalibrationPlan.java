@@ -1,24 +1,30 @@
 package io.sparkgguf.job;
 
+import io.sparkgguf.calibrate.HessianPart;
 import io.sparkgguf.calibrate.Shard;
 import io.sparkgguf.calibrate.TileGrid;
 import io.sparkgguf.format.imatrix.ImatrixEntry;
 import io.sparkgguf.gptq.RowSolver;
+import io.sparkgguf.model.forward.Decoder;
 import io.sparkgguf.model.forward.DecoderConfig;
 import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.SolveMemory;
+import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.quant.mix.TypeChoice;
+import io.sparkgguf.report.CalibrationReport;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.BlockType;
+import io.sparkgguf.tensor.Metadata;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** What calibration does to a plan's tensors, block by block. */
 final class CalibrationPlan {
@@ -158,5 +164,74 @@ final class CalibrationPlan {
     /** How the Hessian of an input is cut. */
     TileGrid grid(LinearInput input) {
         return TileGrid.of(columns(input), settings.work().tileSize());
+    }
+
+    /** What the file says of its calibration: names of files without their folders, so that bytes do not depend on these. */
+    void describe(Metadata metadata) {
+        metadata.putString("quantize.method", Method.GPTQ.label())
+                .putString(
+                        "quantize.calibration.files",
+                        settings.files().stream()
+                                .map(file -> file.substring(file.lastIndexOf('/') + 1))
+                                .collect(Collectors.joining(", ")))
+                .putU32("quantize.calibration.tokens_count", tokens.all())
+                .putU32("quantize.calibration.sequence_length", tokens.sequenceLength());
+    }
+
+    /** What calibration does, and what its tasks hold. */
+    CalibrationReport report(Plan plan) {
+        List<Block> blocks = blocks(plan);
+        Map<String, Long> memory = new LinkedHashMap<>();
+        long disk = 0;
+        int solved = 0;
+        int weighted = 0;
+        Map<LinearInput, TileGrid> all = new EnumMap<>(LinearInput.class);
+        for (Block block : blocks) {
+            for (Input input : block.inputs().values()) {
+                solved += input.solved().size();
+                weighted += input.weighted().size();
+                all.put(input.input(), grid(input.input()));
+            }
+        }
+        int batch = shards().stream()
+                .flatMap(shard -> shard.batches(ShardTasks.BATCH_TOKENS).stream())
+                .mapToInt(Shard.Batch::tokens)
+                .max()
+                .orElse(0);
+        long taskMemory = settings.work().taskMemory();
+        long forward = Decoder.memory(config, batch) + (long) batch * config.width() * Float.BYTES;
+        memory.put("forward", forward);
+        memory.put("hessians", forward + HessianPart.memory(all, taskMemory, batch));
+        long tile = all.values().stream().mapToLong(TileGrid::values).max().orElse(0) * Double.BYTES;
+        memory.put("sums", 2 * tile);
+        memory.put(
+                "factors",
+                all.values().stream()
+                        .mapToLong(grid -> HessianTasks.factorMemory(grid, taskMemory))
+                        .max()
+                        .orElse(0));
+        memory.put(
+                "solve",
+                plan.units().stream()
+                        .filter(unit -> solves(plan.tensors().get(unit.tensor()).choice()))
+                        .mapToLong(WorkUnit::memory)
+                        .max()
+                        .orElse(0));
+        long hessians = all.values().stream().mapToLong(TileGrid::memory).sum();
+        disk = 2 * tokens.all() * config.width() * Float.BYTES + hessians * (shards().size() + 3L);
+        return new CalibrationReport(
+                settings.files(),
+                tokens.all(),
+                tokens.training().count() + tokens.heldOut().count(),
+                tokens.sequenceLength(),
+                tokens.counted(false),
+                tokens.counted(true),
+                shards().size(),
+                solved,
+                weighted,
+                memory,
+                disk,
+                null,
+                null);
     }
 }

@@ -97,6 +97,14 @@ final class HessianTasks implements Serializable {
         return System.nanoTime() - start;
     }
 
+    /** Bytes that {@link #factor} holds. */
+    static long factorMemory(TileGrid grid, long memory) {
+        long tile = (long) grid.values() * Double.BYTES;
+        long band = (long) grid.side() * tile;
+        // reordering fills bands of tiles; laying out rows holds one band in float32, and a panel
+        return 4 * tile + Math.max(Math.max(band, Math.min(memory, band * grid.side())), band / 2 + PanelFile.memory(grid.order()));
+    }
+
     /** Factors a Hessian and writes what solvers read. */
     Factored factor(FactorItem item) throws IOException {
         long start = System.nanoTime();
