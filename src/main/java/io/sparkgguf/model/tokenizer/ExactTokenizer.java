@@ -19,9 +19,8 @@ import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /**
- * The tokenizer of Hugging Face itself (its Rust library, through DJL), used for one thing: the digest by which
- * llama.cpp's converter tells pre-tokenizers apart. It is the SHA-256 of the ids of one fixed text, written as Python
- * writes a list.
+ * The tokenizer of Hugging Face itself (its Rust library, through DJL), and the digest by which llama.cpp's converter
+ * tells pre-tokenizers apart: the SHA-256 of the ids of one fixed text, written as Python writes a list.
  *
  * <p>Native code: where it cannot be loaded, {@link #digests} fails and the caller goes by structure. Nothing is
  * downloaded and nobody is called.
@@ -40,9 +39,7 @@ final class ExactTokenizer {
      */
     static List<String> digests(byte[] tokenizerJson, Integer first) throws IOException {
         String text = testText();
-        Path own = prepare();
-        try (HuggingFaceTokenizer tokenizer =
-                HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(tokenizerJson), OPTIONS)) {
+        try (HuggingFaceTokenizer tokenizer = load(tokenizerJson)) {
             long[] plain = tokenizer.encode(text, false, false).getIds();
             long[] begun = LongStream.concat(
                             first == null ? LongStream.empty() : LongStream.of(first), LongStream.of(plain))
@@ -50,11 +47,29 @@ final class ExactTokenizer {
             return List.of(
                     digest(begun), digest(tokenizer.encode(text, true, false).getIds()), digest(plain));
         } catch (LinkageError | RuntimeException e) {
-            // What a native library throws is not ours to list; each of them means the same: it cannot answer.
-            throw new IOException(e.getClass().getSimpleName() + ": " + e.getMessage(), e);
+            throw failure(e);
+        }
+    }
+
+    /**
+     * The library's tokenizer, which cuts off nothing and pads nothing whatever the file says; to be closed.
+     *
+     * @throws IOException when the native library cannot be loaded or does not accept the tokenizer
+     */
+    static HuggingFaceTokenizer load(byte[] tokenizerJson) throws IOException {
+        Path own = prepare();
+        try {
+            return HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(tokenizerJson), OPTIONS);
+        } catch (LinkageError | RuntimeException e) {
+            throw failure(e);
         } finally {
             delete(own);
         }
+    }
+
+    /** What a native library throws is not ours to list; each of them means the same: it cannot answer. */
+    static IOException failure(Throwable e) {
+        return new IOException(e.getClass().getSimpleName() + ": " + e.getMessage(), e);
     }
 
     static String testText() {
