@@ -48,7 +48,8 @@ public final class HessianPart implements BlockObserver, Closeable {
     /** Inputs whose tiles stay in memory: the smallest first, as many as fit. */
     static List<LinearInput> inMemory(Map<LinearInput, TileGrid> grids, long memory) {
         List<LinearInput> smallestFirst = new ArrayList<>(grids.keySet());
-        smallestFirst.sort(java.util.Comparator.comparingLong(input -> grids.get(input).memory()));
+        smallestFirst.sort(
+                java.util.Comparator.comparingLong(input -> grids.get(input).memory()));
         List<LinearInput> fit = new ArrayList<>();
         long left = memory;
         for (LinearInput input : smallestFirst) {

@@ -54,4 +54,17 @@ public record HessianTiles(Storage storage, String folder, TileGrid grid) implem
         }
         write(i, j, total);
     }
+
+    /** The elements on the diagonal. */
+    public double[] diagonal() throws IOException {
+        double[] diagonal = new double[grid.order()];
+        double[] tile = new double[grid.values()];
+        for (int i = 0; i < grid.side(); i++) {
+            read(i, i, tile);
+            for (int k = 0; k < grid.rows(i); k++) {
+                diagonal[i * grid.tileSize() + k] = tile[k * grid.tileSize() + k];
+            }
+        }
+        return diagonal;
+    }
 }

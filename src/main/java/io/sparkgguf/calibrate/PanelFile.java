@@ -112,8 +112,7 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
                 }
                 int count = Math.min(rows - done, first + have - row);
                 for (int r = 0; r < count; r++) {
-                    System.arraycopy(
-                            panel, (row - first + r) * columns, into, (done + r) * order + skip, columns);
+                    System.arraycopy(panel, (row - first + r) * columns, into, (done + r) * order + skip, columns);
                 }
                 done += count;
             }

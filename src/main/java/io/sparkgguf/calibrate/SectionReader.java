@@ -66,9 +66,10 @@ public final class SectionReader implements Closeable {
         reader.readFully(offset + bytes, buffer.clear().array(), 0, SectionWriter.DIGEST_BYTES);
         long written = buffer.getLong(0);
         if (found != written) {
-            throw new InvalidInputException(("Cannot use %s: its bytes %d to %d have the digest %s, written were bytes of"
-                            + " digest %s; it was changed or damaged")
-                    .formatted(reader.file(), offset, offset + bytes, Digest.hex(found), Digest.hex(written)));
+            throw new InvalidInputException(
+                    ("Cannot use %s: its bytes %d to %d have the digest %s, written were bytes of"
+                                    + " digest %s; it was changed or damaged")
+                            .formatted(reader.file(), offset, offset + bytes, Digest.hex(found), Digest.hex(written)));
         }
     }
 

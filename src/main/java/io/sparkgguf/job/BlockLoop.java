@@ -66,7 +66,10 @@ final class BlockLoop {
      * @param notes what was not as asked
      */
     record Outcome(
-            List<UnitResult> units, Map<Integer, TensorOutcome> tensors, Map<String, Double> seconds, List<String> notes) {}
+            List<UnitResult> units,
+            Map<Integer, TensorOutcome> tensors,
+            Map<String, Double> seconds,
+            List<String> notes) {}
 
     Outcome run() throws IOException {
         CalibrationFolder folder = calibration.folder();
@@ -121,8 +124,13 @@ final class BlockLoop {
             tokens.add(new ShardTasks.Tokens(shard, calibration.tokens().of(shard)));
         }
         long bytes = 4L * calibration.config().width();
-        requireFinite(stage("start: embed", "embed", tokens, item -> item.shard().tokens(), item -> bytes
-                * item.shard().tokens(), tasks::embed));
+        requireFinite(stage(
+                "start: embed",
+                "embed",
+                tokens,
+                item -> item.shard().tokens(),
+                item -> bytes * item.shard().tokens(),
+                tasks::embed));
         seal(-1, now);
     }
 
@@ -147,7 +155,8 @@ final class BlockLoop {
         solve(name(block, "round"), rounded(open, false), null);
         if (endedBy == null && !last && !moved) {
             ShardTasks tasks = tasks(new BlendedWeights(original, propagated(block.tensors())));
-            requireFinite(shards(name(block, "propagate"), "propagate", shard -> tasks.propagate(block.index(), shard)));
+            requireFinite(
+                    shards(name(block, "propagate"), "propagate", shard -> tasks.propagate(block.index(), shard)));
         }
         seal(block.index(), block.tensors());
         storage.delete(folder.block(storage, block.index()));
@@ -250,7 +259,8 @@ final class BlockLoop {
                 for (WorkUnit unit : unitsOf.get(tensor)) {
                     items.add(
                             solvable
-                                    ? new SolveTask.Item(unit, found, calibration.tokens().counted(false), held)
+                                    ? new SolveTask.Item(
+                                            unit, found, calibration.tokens().counted(false), held)
                                     : new SolveTask.Item(weighted(unit, found), null, 0, false));
                 }
             }
@@ -318,8 +328,7 @@ final class BlockLoop {
         if (items.isEmpty()) {
             return List.of();
         }
-        SolveTask task =
-                new SolveTask(storage, work.parts(), settings.allowNonFinite(), hessians, asked.gptq());
+        SolveTask task = new SolveTask(storage, work.parts(), settings.allowNonFinite(), hessians, asked.gptq());
         List<SolveTask.Result> solved = stage(
                 name,
                 "solve",

@@ -47,8 +47,8 @@ record CalibrationTokens(
         }
         TokenSequences.Split split = all.holdOut(settings.holdOut(), settings.seed());
         int most = settings.work().shardTokens();
-        List<Shard> shards = new ArrayList<>(
-                Shard.cut(split.train().ends(), split.train().masked(), false, most, 0));
+        List<Shard> shards =
+                new ArrayList<>(Shard.cut(split.train().ends(), split.train().masked(), false, most, 0));
         shards.addAll(Shard.cut(split.heldOut().ends(), split.heldOut().masked(), true, most, shards.size()));
         return new CalibrationTokens(split.train(), split.heldOut(), List.copyOf(shards), length, all.digest());
     }

@@ -14,6 +14,7 @@ import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.WholeFile;
 import java.io.IOException;
 import java.io.Serializable;
+import java.util.Arrays;
 import java.util.List;
 
 /** What tasks do with the Hessians of a block: add up shards tile by tile, factor, and lay out rows for the solvers. */
@@ -60,13 +61,7 @@ final class HessianTasks implements Serializable {
      * @param nanos of the task
      */
     record Factored(
-            LinearInput input,
-            double lambda,
-            int raised,
-            int deadColumns,
-            int columns,
-            String fallback,
-            long nanos)
+            LinearInput input, double lambda, int raised, int deadColumns, int columns, String fallback, long nanos)
             implements Serializable {
         /** Whether the tokens say nothing at all of these columns. */
         boolean isDead() {
@@ -102,7 +97,10 @@ final class HessianTasks implements Serializable {
         long tile = (long) grid.values() * Double.BYTES;
         long band = (long) grid.side() * tile;
         // reordering fills bands of tiles; laying out rows holds one band in float32, and a panel
-        return 4 * tile + Math.max(Math.max(band, Math.min(memory, band * grid.side())), band / 2 + PanelFile.memory(grid.order()));
+        return 4 * tile
+                + Math.max(
+                        Math.max(band, Math.min(memory, band * grid.side())),
+                        band / 2 + PanelFile.memory(grid.order()));
     }
 
     /** Factors a Hessian and writes what solvers read. */
@@ -111,21 +109,22 @@ final class HessianTasks implements Serializable {
         LinearInput input = item.input();
         TileGrid grid = item.grid();
         HessianTiles hessian = hessian(input, grid, false);
+        if (!item.solved()) {
+            double[] diagonal = hessian.diagonal();
+            writeImportance(input, HessianFactor.importance(diagonal, item.tokens()));
+            int dead = (int) Arrays.stream(diagonal).filter(value -> value == 0).count();
+            return new Factored(input, 0, 0, dead, grid.order(), null, System.nanoTime() - start);
+        }
         HessianTiles factor = new HessianTiles(storage, folder.factor(storage, block, input), grid);
-        HessianSummary summary = item.solved()
-                ? HessianFactor.compute(hessian, item.tokens(), options, factor, memory)
-                : HessianFactor.unfactored(hessian, item.tokens(), options);
-        WholeFile.write(storage, folder.importance(storage, block, input), out -> new SectionWriter(out)
-                .write(summary.importance(), 0, summary.columns()));
-        if (item.solved()) {
-            writeSummary(input, summary);
-            hessianPanels(input, grid.order(), false).write(hessian);
-            if (item.heldOut()) {
-                hessianPanels(input, grid.order(), true).write(hessian(input, grid, true));
-            }
-            if (summary.fallback().isEmpty()) {
-                factorPanels(input, grid.order()).write(factor);
-            }
+        HessianSummary summary = HessianFactor.compute(hessian, item.tokens(), options, factor, memory);
+        writeImportance(input, summary.importance());
+        writeSummary(input, summary);
+        hessianPanels(input, grid.order(), false).write(hessian);
+        if (item.heldOut()) {
+            hessianPanels(input, grid.order(), true).write(hessian(input, grid, true));
+        }
+        if (summary.fallback().isEmpty()) {
+            factorPanels(input, grid.order()).write(factor);
         }
         return new Factored(
                 input,
@@ -135,6 +134,13 @@ final class HessianTasks implements Serializable {
                 summary.columns(),
                 summary.fallback().orElse(null),
                 System.nanoTime() - start);
+    }
+
+    private void writeImportance(LinearInput input, float[] importance) throws IOException {
+        WholeFile.write(
+                storage,
+                folder.importance(storage, block, input),
+                out -> new SectionWriter(out).write(importance, 0, importance.length));
     }
 
     private void writeSummary(LinearInput input, HessianSummary summary) throws IOException {
@@ -152,8 +158,7 @@ final class HessianTasks implements Serializable {
         int columns = factored.columns();
         int[] order = new int[columns];
         float[][] values = new float[3][columns];
-        try (SectionReader sections =
-                new SectionReader(storage, folder.summary(storage, block, factored.input()))) {
+        try (SectionReader sections = new SectionReader(storage, folder.summary(storage, block, factored.input()))) {
             sections.read(0, order);
             for (int i = 0; i < values.length; i++) {
                 sections.read((1L + i) * SectionWriter.length(columns, Float.BYTES), values[i], 0, columns);

@@ -37,9 +37,7 @@ final class PartWeights {
             }
             if (!parts.isEmpty()) {
                 stored.add(new ModelTensor(
-                        tensor.name(),
-                        tensor.source().shape(),
-                        new ModelTensor.Stored(parts, RowOrder.AS_STORED)));
+                        tensor.name(), tensor.source().shape(), new ModelTensor.Stored(parts, RowOrder.AS_STORED)));
             }
         }
         return ModelWeights.of(new Model("", new io.sparkgguf.tensor.Metadata(), stored));

@@ -62,8 +62,7 @@ final class Preparation {
         Metadata metadata = checkpoint.model().metadata().copy();
         settings.overrides().forEach(override -> override.applyTo(metadata));
 
-        TypeChoices choices =
-                TypeSelector.select(inputs(checkpoint), ModelFacts.from(metadata), options(entries));
+        TypeChoices choices = TypeSelector.select(inputs(checkpoint), ModelFacts.from(metadata), options(entries));
         warnings.addAll(choices.warnings());
         describeRun(metadata, importance, calibration);
         checkModel(metadata, choices.choices());
@@ -97,8 +96,7 @@ final class Preparation {
         DecoderConfig config = DecoderConfig.of(model.architecture(), model.metadata(), names::contains);
         CalibrationTokens tokens = CalibrationTokens.read(storage, checkpoint, config, settings.calibration());
         warnings.addAll(tokens.training().notes());
-        return new CalibrationPlan(
-                settings.calibration(), config, tokens, CalibrationFolder.in(storage, work()));
+        return new CalibrationPlan(settings.calibration(), config, tokens, CalibrationFolder.in(storage, work()));
     }
 
     /** The work folder; a plan without an output has none, but names files in one. */

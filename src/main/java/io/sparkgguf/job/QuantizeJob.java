@@ -79,9 +79,7 @@ public final class QuantizeJob {
             timed("start", () -> start(plan));
             BlockLoop.Outcome loop = prepared.calibration() == null
                     ? null
-                    : timed(
-                            "calibrate",
-                            () -> new BlockLoop(session, settings, prepared, work, progress).run());
+                    : timed("calibrate", () -> new BlockLoop(session, settings, prepared, work, progress).run());
             List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(plan));
             timed("assemble", () -> assemble(plan));
             List<Long> digests = timed("validate", () -> validate(plan, units));

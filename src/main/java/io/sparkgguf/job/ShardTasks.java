@@ -122,7 +122,11 @@ final class ShardTasks implements Serializable {
         try (HessianPart part = new HessianPart(grids, memory, shard)) {
             Outcome outcome = keep
                     ? walk(block, shard, part, part::begin)
-                    : look(block, shard, part, grids.keySet().stream().reduce((a, b) -> b).orElseThrow());
+                    : look(
+                            block,
+                            shard,
+                            part,
+                            grids.keySet().stream().reduce((a, b) -> b).orElseThrow());
             if (outcome.nonFinite() == null) {
                 for (LinearInput input : grids.keySet()) {
                     part.write(input, storage, folder.partial(storage, block, input, shard));

@@ -5,6 +5,7 @@ import io.sparkgguf.gptq.GptqOptions;
 import io.sparkgguf.gptq.HessianError;
 import io.sparkgguf.gptq.HessianSummary;
 import io.sparkgguf.gptq.RowSolver;
+import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormat;
 import io.sparkgguf.quant.BlockFormats;
@@ -31,8 +32,7 @@ final class SolveTask implements Serializable {
     private final HessianTasks hessians;
     private final GptqOptions options;
 
-    SolveTask(
-            Storage storage, String partFolder, boolean allowNonFinite, HessianTasks hessians, GptqOptions options) {
+    SolveTask(Storage storage, String partFolder, boolean allowNonFinite, HessianTasks hessians, GptqOptions options) {
         this.storage = storage;
         this.partFolder = partFolder;
         this.allowNonFinite = allowNonFinite;
@@ -47,8 +47,7 @@ final class SolveTask implements Serializable {
      * @param tokens in the Hessian
      * @param heldOut whether there is one of held-out tokens
      */
-    record Item(WorkUnit unit, HessianTasks.Factored factored, long tokens, boolean heldOut)
-            implements Serializable {}
+    record Item(WorkUnit unit, HessianTasks.Factored factored, long tokens, boolean heldOut) implements Serializable {}
 
     /**
      * What a task tells.
@@ -121,19 +120,18 @@ final class SolveTask implements Serializable {
             long start = System.nanoTime();
             HessianSummary summary = hessians.readSummary(item.factored(), item.tokens());
             byte[] blocks = new byte[Math.toIntExact(unit.bytes())];
-            try (PanelFile.Reader factor =
-                    hessians.factorPanels(item.factored().input(), columns).open()) {
-                new RowSolver(unit.target(), options, summary, factor).solve(weights, 0, rows, blocks, 0);
+            LinearInput input = item.factored().input();
+            try (PanelFile.Reader factor = hessians.factorPanels(input, columns).open();
+                    PanelFile.Reader hessian =
+                            hessians.hessianPanels(input, columns, false).open()) {
+                new RowSolver(unit.target(), options, summary, factor, hessian).solve(weights, 0, rows, blocks, 0);
             }
             checks.blocks(blocks, 0, 0, weights.length, "encode");
             long solved = System.nanoTime();
             ErrorStats error = new ErrorStats();
             Errors errors = errors(summary, blocks, error, solved - start);
             long judged = System.nanoTime();
-            WholeFile.write(
-                    storage,
-                    UnitRunner.partFile(storage, partFolder, unit.id()),
-                    out -> out.write(blocks));
+            WholeFile.write(storage, UnitRunner.partFile(storage, partFolder, unit.id()), out -> out.write(blocks));
             return new Result(
                     new UnitResult(
                             unit.id(),
@@ -169,10 +167,7 @@ final class SolveTask implements Serializable {
             float[] roundedChange = change(other);
             format.encode(weights, 0, rows, columns, summary.importance(), 0, other, 0);
             List<float[]> changes = List.of(
-                    roundedChange,
-                    change(other),
-                    solvedChange,
-                    HessianError.byColumns(weights, 0, rows, columns));
+                    roundedChange, change(other), solvedChange, HessianError.byColumns(weights, 0, rows, columns));
             return new Errors(
                     sums(changes, false),
                     item.heldOut() ? sums(changes, true) : null,

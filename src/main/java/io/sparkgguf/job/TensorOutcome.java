@@ -32,8 +32,7 @@ final class TensorOutcome implements Serializable {
     /** A tensor whose input was seen. */
     static TensorOutcome begin(HessianTasks.Factored factored, CalibrationTokens tokens, boolean solved) {
         Method method = solved ? Method.GPTQ : factored.isDead() ? Method.RTN : Method.IMATRIX;
-        return new TensorOutcome(
-                method, factored, tokens.counted(false), tokens.counted(true), factored.fallback());
+        return new TensorOutcome(method, factored, tokens.counted(false), tokens.counted(true), factored.fallback());
     }
 
     /** A tensor that calibration did not come to. */
@@ -70,8 +69,8 @@ final class TensorOutcome implements Serializable {
 
     /** Whether the result stands before the held-out tokens; importance-weighted rounding takes its place otherwise. */
     boolean judge() {
-        Guard.Verdict verdict = Guard.decide(
-                heldOut[SolveTask.Errors.SOLVED].value(), heldOut[SolveTask.Errors.WEIGHTED].value());
+        Guard.Verdict verdict =
+                Guard.decide(heldOut[SolveTask.Errors.SOLVED].value(), heldOut[SolveTask.Errors.WEIGHTED].value());
         if (!verdict.taken()) {
             method = Method.IMATRIX;
             reason = "the guard kept importance-weighted rounding: " + verdict.reason();

@@ -72,7 +72,7 @@ public record WorkUnit(
     /** The same unit, rounded plainly. */
     public WorkUnit withoutImportance() {
         return new WorkUnit(
-                id, tensor, name, source, target, columns, firstRow, rows, order, ranges, computed, null, output, offset,
-                bytes, memory, cost);
+                id, tensor, name, source, target, columns, firstRow, rows, order, ranges, computed, null, output,
+                offset, bytes, memory, cost);
     }
 }

@@ -68,6 +68,11 @@ public final class Decoder {
 
     /** Bytes that this object comes to hold for batches of so many tokens, whatever their sequences. */
     public long memory(int tokens) {
+        return memory(config, tokens);
+    }
+
+    /** The same for a decoder that is not there yet. */
+    public static long memory(DecoderConfig config, int tokens) {
         long perToken = Float.BYTES
                 * ((long) config.width()
                         + config.queryColumns()
