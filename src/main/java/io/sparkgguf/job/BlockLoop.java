@@ -155,8 +155,9 @@ final class BlockLoop {
         solve(name(block, "round"), rounded(open, false), null);
         if (endedBy == null && !last && !moved) {
             ShardTasks tasks = tasks(new BlendedWeights(original, propagated(block.tensors())));
+            int index = block.index(); // what a task takes along
             requireFinite(
-                    shards(name(block, "propagate"), "propagate", shard -> tasks.propagate(block.index(), shard)));
+                    shards(name(block, "propagate"), "propagate", shard -> tasks.propagate(index, shard)));
         }
         seal(block.index(), block.tensors());
         storage.delete(folder.block(storage, block.index()));
