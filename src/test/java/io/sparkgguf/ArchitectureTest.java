@@ -39,8 +39,11 @@ class ArchitectureTest {
             Map.entry("plan", Set.of("model", "quant", "format.gguf", "format.imatrix")),
             Map.entry("assemble", Set.of("storage")),
             Map.entry("validate", Set.of("model", "quant", "format.gguf", "storage")),
+            Map.entry("evaluate", Set.of("kernel")),
             Map.entry("report", Set.of("tensor")),
-            Map.entry("job", Set.of("calibrate", "plan", "assemble", "validate", "report", "format.safetensors")),
+            Map.entry(
+                    "job",
+                    Set.of("calibrate", "plan", "assemble", "validate", "evaluate", "report", "format.safetensors")),
             Map.entry("cli", Set.of("job")));
 
     @ArchTest

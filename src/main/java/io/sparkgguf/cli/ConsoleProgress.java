@@ -14,13 +14,14 @@ import me.tongfei.progressbar.ProgressBarStyle;
  */
 final class ConsoleProgress implements Progress, AutoCloseable {
     private static final long LINE_EVERY_NANOS = Duration.ofSeconds(5).toNanos();
-    private static final double MEBIBYTE = 1 << 20;
+    private static final long MEBIBYTE = 1 << 20;
 
     private final PrintStream out;
     private final boolean terminal;
     private final boolean quiet;
     private ProgressBar bar;
     private String stage;
+    private Unit unit;
     private long total;
     private long done;
     private long begun;
@@ -45,8 +46,9 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     }
 
     @Override
-    public synchronized void begin(String stage, long total) {
+    public synchronized void begin(String stage, long total, Unit unit) {
         this.stage = stage;
+        this.unit = unit;
         this.total = total;
         done = 0;
         begun = System.nanoTime();
@@ -55,7 +57,7 @@ final class ConsoleProgress implements Progress, AutoCloseable {
             bar = new ProgressBarBuilder()
                     .setTaskName("%-9s".formatted(stage))
                     .setInitialMax(total)
-                    .setUnit(" MiB", (long) MEBIBYTE)
+                    .setUnit(" " + name(), one())
                     .showSpeed()
                     .setStyle(ProgressBarStyle.ASCII)
                     .setUpdateIntervalMillis(250)
@@ -65,8 +67,8 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     }
 
     @Override
-    public synchronized void advance(long bytes) {
-        done += bytes;
+    public synchronized void advance(long work) {
+        done += work;
         if (bar != null) {
             bar.stepTo(done);
         } else if (!quiet && System.nanoTime() - lastLine >= LINE_EVERY_NANOS && done < total) {
@@ -74,15 +76,27 @@ final class ConsoleProgress implements Progress, AutoCloseable {
             double seconds = (lastLine - begun) / 1e9;
             long left = Math.round(seconds / done * (total - done));
             out.printf(
-                    "%-9s %3d %%  %,.0f of %,.0f MiB  %,.0f MiB/s  ETA %d:%02d%n",
+                    "%-9s %3d %%  %,d of %,d %s  %,.0f %s/s  ETA %d:%02d%n",
                     stage,
                     100 * done / total,
-                    done / MEBIBYTE,
-                    total / MEBIBYTE,
-                    done / MEBIBYTE / seconds,
+                    done / one(),
+                    total / one(),
+                    name(),
+                    (double) done / one() / seconds,
+                    name(),
                     left / 60,
                     left % 60);
         }
+    }
+
+    /** What is counted, as people read it. */
+    private String name() {
+        return unit == Unit.BYTES ? "MiB" : "tokens";
+    }
+
+    /** How much work is one of these. */
+    private long one() {
+        return unit == Unit.BYTES ? MEBIBYTE : 1;
     }
 
     @Override

@@ -25,6 +25,8 @@ import picocli.CommandLine.Spec;
             PlanCommand.class,
             InspectCommand.class,
             ValidateCommand.class,
+            EvaluateCommand.class,
+            ImatrixCommand.class,
             CommandLine.HelpCommand.class
         },
         mixinStandardHelpOptions = true,
@@ -97,7 +99,8 @@ public final class Main implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "Cannot run: no command given (quantize, plan, inspect or validate)");
+                spec.commandLine(),
+                "Cannot run: no command given (quantize, plan, inspect, validate, evaluate or imatrix)");
     }
 
     private static int explainUsage(ParameterException failure, String[] args) {

@@ -68,6 +68,18 @@ final class ModelWeights implements Serializable {
         return tensors.containsKey(name);
     }
 
+    Shape shape(String name) {
+        return entry(name).shape();
+    }
+
+    private Entry entry(String name) {
+        Entry entry = tensors.get(name);
+        if (entry == null) {
+            throw new IllegalArgumentException("Cannot read tensor " + name + ": the model has none of this name");
+        }
+        return entry;
+    }
+
     /** Bytes that an opened source holds at the most. */
     long memory() {
         return 2L * readBytes; // as read, and rows that wait for their places
@@ -95,7 +107,7 @@ final class ModelWeights implements Serializable {
 
         @Override
         public Shape shape(String name) {
-            return entry(name).shape();
+            return ModelWeights.this.shape(name);
         }
 
         @Override
@@ -204,14 +216,6 @@ final class ModelWeights implements Serializable {
                 files.put(file, reader);
             }
             return reader;
-        }
-
-        private Entry entry(String name) {
-            Entry entry = tensors.get(name);
-            if (entry == null) {
-                throw new IllegalArgumentException("Cannot read tensor " + name + ": the model has none of this name");
-            }
-            return entry;
         }
 
         @Override

@@ -6,11 +6,17 @@ public interface Progress {
     /** A line for people, for example what was found in the checkpoint. */
     void say(String line);
 
-    /** A stage of so much work begins; {@code total} counts bytes. */
-    void begin(String stage, long total);
+    /** What the work of a stage is counted in. */
+    enum Unit {
+        BYTES,
+        TOKENS
+    }
 
-    /** So many more bytes of the stage are done. */
-    void advance(long bytes);
+    /** A stage of so much work begins. */
+    void begin(String stage, long total, Unit unit);
+
+    /** So much more of the stage is done. */
+    void advance(long work);
 
     /** The stage is done. */
     void end();
@@ -21,10 +27,10 @@ public interface Progress {
         public void say(String line) {}
 
         @Override
-        public void begin(String stage, long total) {}
+        public void begin(String stage, long total, Unit unit) {}
 
         @Override
-        public void advance(long bytes) {}
+        public void advance(long work) {}
 
         @Override
         public void end() {}

@@ -56,8 +56,22 @@ final class Stage {
             Task<T, R> task,
             Progress progress)
             throws IOException {
+        return run(spark, name, items, cost, size, Progress.Unit.BYTES, task, progress);
+    }
+
+    /** The same with sizes in {@code unit}. */
+    static <T extends Serializable, R> List<R> run(
+            JavaSparkContext spark,
+            String name,
+            List<T> items,
+            ToDoubleFunction<T> cost,
+            ToLongFunction<T> size,
+            Progress.Unit unit,
+            Task<T, R> task,
+            Progress progress)
+            throws IOException {
         int[][] bundles = bundle(items, cost, spark.defaultParallelism() * BUNDLES_PER_CORE);
-        progress.begin(name, items.stream().mapToLong(size).sum());
+        progress.begin(name, items.stream().mapToLong(size).sum(), unit);
         Object[] results = new Object[items.size()];
         if (bundles.length > 0) {
             List<ArrayList<T>> loads = new ArrayList<>();
@@ -70,12 +84,12 @@ final class Stage {
             spark.sc().setCallSite(name);
             try {
                 submit(spark, loads, task, (bundle, done) -> {
-                    long bytes = 0;
+                    long work = 0;
                     for (int i = 0; i < done.length; i++) {
                         results[bundles[bundle][i]] = done[i];
-                        bytes += size.applyAsLong(items.get(bundles[bundle][i]));
+                        work += size.applyAsLong(items.get(bundles[bundle][i]));
                     }
-                    progress.advance(bytes);
+                    progress.advance(work);
                 });
             } finally {
                 spark.sc().clearCallSite();

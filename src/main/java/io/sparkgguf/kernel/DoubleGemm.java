@@ -102,6 +102,6 @@ public final class DoubleGemm {
             double[] c,
             int cAt,
             int ldc) {
-        GemmScalar.run(m, n, k, a, aAt, aRow, aColumn, b, bAt, bRow, bColumn, add, sign, upper, c, cAt, ldc);
+        DoublePanels.run(m, n, k, a, aAt, aRow, aColumn, b, bAt, bRow, bColumn, add, sign, upper, c, cAt, ldc);
     }
 }

@@ -97,6 +97,6 @@ public final class Gemm {
             float[] c,
             int cAt,
             int ldc) {
-        GemmScalar.run(m, n, k, a, aAt, aRow, aColumn, b, bAt, bRow, bColumn, add, sign, upper, c, cAt, ldc);
+        FloatPanels.run(m, n, k, a, aAt, aRow, aColumn, b, bAt, bRow, bColumn, add, sign, upper, c, cAt, ldc);
     }
 }

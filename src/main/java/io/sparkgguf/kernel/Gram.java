@@ -6,7 +6,9 @@ public final class Gram {
      * Tokens whose products are summed in float32 before the sum is added in float64. Chunks are counted from the first token
      * of a call: callers who need the same bits cut their tokens at multiples of it.
      */
-    public static final int CHUNK = 512;
+    public static final int CHUNK = FloatTile.DEPTH;
+
+    private static final int SQUARE = 16;
 
     private Gram() {}
 
@@ -32,6 +34,26 @@ public final class Gram {
             int columns,
             double[] tile,
             int ld) {
-        GemmScalar.gram(x, xAt, tokens, stride, rowAt, rows, columnAt, columns, tile, ld);
+        if (tokens == 0) {
+            return;
+        }
+        boolean diagonal = rowAt == columnAt && rows == columns;
+        FloatPanels.gram(x, xAt + rowAt, rows, xAt + columnAt, columns, tokens, stride, diagonal, tile, ld);
+        if (diagonal) {
+            mirror(tile, rows, ld);
+        }
+    }
+
+    /** Copies what is above the diagonal below, in squares that stay in the cache. */
+    private static void mirror(double[] tile, int order, int ld) {
+        for (int i = 0; i < order; i += SQUARE) {
+            for (int j = i; j < order; j += SQUARE) {
+                for (int row = i; row < Math.min(order, i + SQUARE); row++) {
+                    for (int column = Math.max(row + 1, j); column < Math.min(order, j + SQUARE); column++) {
+                        tile[column * ld + row] = tile[row * ld + column];
+                    }
+                }
+            }
+        }
     }
 }

@@ -67,7 +67,7 @@ class BrokenRunTest {
             public void say(String line) {}
 
             @Override
-            public void begin(String begun, long total) {
+            public void begin(String begun, long total, Unit unit) {
                 try {
                     if (begun.equals(stage)) {
                         change.apply(changed);

@@ -1,7 +1,10 @@
 package io.sparkgguf.quant;
 
 import io.sparkgguf.kernel.Lanes;
+import io.sparkgguf.model.forward.ForwardDigest;
 import io.sparkgguf.tensor.BlockType;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -12,8 +15,8 @@ import java.util.Random;
 import java.util.TreeMap;
 
 /**
- * Digests of what every encoder makes of seeded rows, for comparing one JVM with another. As a program it prints a line
- * {@code TYPE DIGEST} for each type and a line {@code lanes N}.
+ * Digests of what every encoder makes of seeded rows, and of a forward pass, for comparing one JVM with another. As a
+ * program it prints a line {@code TYPE DIGEST} for each type, {@code forward DIGEST} and {@code lanes N}.
  */
 final class SeededDigests {
     static final long SEED = 20261123;
@@ -30,7 +33,10 @@ final class SeededDigests {
         System.out.println("lanes " + Lanes.WIDTH);
     }
 
-    /** SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance. */
+    /**
+     * SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance; and
+     * under {@code forward} over logits.
+     */
     static Map<String, String> compute() {
         Map<String, String> digests = new TreeMap<>();
         for (BlockType type : BlockType.values()) {
@@ -44,6 +50,13 @@ final class SeededDigests {
                 digests.put(type.label(), HexFormat.of().formatHex(digest.digest()));
             }
         }
+        MessageDigest forward = sha256();
+        try {
+            ForwardDigest.update(forward, SEED);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        digests.put("forward", HexFormat.of().formatHex(forward.digest()));
         return digests;
     }
 

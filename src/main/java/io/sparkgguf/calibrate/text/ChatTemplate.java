@@ -5,8 +5,11 @@ import com.hubspot.jinjava.JinjavaConfig;
 import com.hubspot.jinjava.LegacyOverrides;
 import com.hubspot.jinjava.el.JinjavaInterpreterResolver;
 import com.hubspot.jinjava.interpret.FatalTemplateErrorsException;
+import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.interpret.RenderResult;
 import com.hubspot.jinjava.interpret.TemplateError;
+import com.hubspot.jinjava.lib.exptest.IsIterableExpTest;
+import com.hubspot.jinjava.lib.filter.Filter;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
 import com.hubspot.jinjava.loader.ResourceNotFoundException;
 import io.sparkgguf.model.tokenizer.TokenizerFacts;
@@ -48,7 +51,6 @@ final class ChatTemplate {
     }
 
     private ChatTemplate(String template, Metadata metadata) {
-        this.template = template;
         TokenizerFacts facts = TokenizerFacts.of(metadata);
         Optional<MetadataValue.Strings> tokens = TokenizerFacts.tokens(metadata);
         constants.put("bos_token", text(tokens, facts.bos()));
@@ -66,7 +68,15 @@ final class ChatTemplate {
                 .withMaxStringLength(MAX_OUTPUT)
                 .withRangeLimit(MAX_RANGE)
                 .withNestedInterpretationEnabled(false)
-                .withLegacyOverrides(LegacyOverrides.ALL)
+                .withLegacyOverrides(LegacyOverrides.newBuilder()
+                        .withEvaluateMapKeys(true)
+                        .withIterateOverMapKeys(true)
+                        .withUseNaturalOperatorPrecedence(true)
+                        .withParseWhitespaceControlStrictly(true)
+                        .withAllowAdjacentTextNodes(true)
+                        .withUseTrimmingForNotesAndExpressions(true)
+                        .withKeepNullableLoopValues(true)
+                        .build())
                 .build());
         jinjava.setResourceLocator((name, charset, interpreter) -> {
             throw new ResourceNotFoundException("templates read no files");
@@ -75,7 +85,13 @@ final class ChatTemplate {
                 new ELFunctionDefinition("", "raise_exception", TemplateFunctions.class, "raise", Object.class));
         jinjava.registerFunction(
                 new ELFunctionDefinition("", "strftime_now", TemplateFunctions.class, "now", String.class));
+        jinjava.registerFunction(new ELFunctionDefinition(
+                "", TemplateSource.UNSUPPORTED, TemplateFunctions.class, "unsupported", Object.class));
         jinjava.registerFilter(new PythonJson());
+        jinjava.registerFilter(new UnsupportedFilter());
+        jinjava.registerExpTest(new PythonIterable());
+        this.template = TemplateSource.adapted(
+                template, name -> jinjava.getGlobalContext().getFilter(name) != null);
     }
 
     private static String text(Optional<MetadataValue.Strings> tokens, OptionalInt id) {
@@ -94,19 +110,47 @@ final class ChatTemplate {
         try {
             RenderResult result = jinjava.renderForResult(template, variables);
             for (TemplateError error : result.getErrors()) {
-                if (error.getSeverity() == TemplateError.ErrorType.FATAL) {
-                    throw new Failure(oneLine(error.getMessage()), error.getException());
-                }
+                throw failure(error.getMessage(), error.getException());
             }
             return result.getOutput();
         } catch (FatalTemplateErrorsException e) {
-            throw new Failure(oneLine(e.getMessage()), e);
+            throw failure(e.getMessage(), e);
         } catch (RuntimeException | StackOverflowError e) {
-            throw new Failure(oneLine(e.getClass().getSimpleName() + ": " + e.getMessage()), e);
+            throw failure(e.getClass().getSimpleName() + ": " + e.getMessage(), e);
         }
     }
 
-    private static String oneLine(String message) {
-        return message == null ? "no reason given" : message.lines().findFirst().orElse("");
+    /** In the words of what was thrown first by our own functions, else in the library's. */
+    private static Failure failure(String message, Throwable thrown) {
+        String reason = message;
+        int depth = 0;
+        for (Throwable cause = thrown; cause != null && depth < 16; cause = cause.getCause(), depth++) {
+            if (cause instanceof TemplateFunctions.Refusal) {
+                reason = cause.getMessage();
+            }
+        }
+        return new Failure(
+                reason == null ? "no reason given" : reason.lines().findFirst().orElse(""), thrown);
+    }
+
+    /** In Python text is iterable too. */
+    private static final class PythonIterable extends IsIterableExpTest {
+        @Override
+        public boolean evaluate(Object value, JinjavaInterpreter interpreter, Object... arguments) {
+            return value instanceof CharSequence || super.evaluate(value, interpreter, arguments);
+        }
+    }
+
+    /** Stands for every filter that the library does not have. */
+    private static final class UnsupportedFilter implements Filter {
+        @Override
+        public String getName() {
+            return TemplateSource.UNSUPPORTED;
+        }
+
+        @Override
+        public Object filter(Object value, JinjavaInterpreter interpreter, String... arguments) {
+            return TemplateFunctions.unsupported(arguments[0]);
+        }
     }
 }

@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.StringJoiner;
 import jinjava.javax.el.ELContext;
 import jinjava.javax.el.ELResolver;
 
@@ -36,9 +38,14 @@ final class PythonMethods extends ELResolver {
             case "rstrip" -> strip(text, first, false, true);
             case "startswith" -> first == null ? null : text.startsWith(first);
             case "endswith" -> first == null ? null : text.endsWith(first);
-            case "upper" -> text.toUpperCase(java.util.Locale.ROOT);
-            case "lower" -> text.toLowerCase(java.util.Locale.ROOT);
+            case "upper" -> text.toUpperCase(Locale.ROOT);
+            case "lower" -> text.toLowerCase(Locale.ROOT);
             case "replace" -> given.length < 2 || first == null ? null : text.replace(first, String.valueOf(given[1]));
+            case "find" -> first == null ? null : text.indexOf(first);
+            case "count" ->
+                first == null || first.isEmpty() ? null : split(text, first, -1).size() - 1;
+            case "isdigit" -> !text.isEmpty() && text.chars().allMatch(Character::isDigit);
+            case "join" -> given.length == 1 && given[0] instanceof Iterable<?> parts ? join(text, parts) : null;
             case "split" -> split(text, first, given.length > 1 ? ((Number) given[1]).intValue() : -1);
             default -> null;
         };
@@ -76,6 +83,12 @@ final class PythonMethods extends ELResolver {
         }
         parts.add(text.substring(from));
         return parts;
+    }
+
+    private static String join(String separator, Iterable<?> parts) {
+        StringJoiner joined = new StringJoiner(separator);
+        parts.forEach(part -> joined.add(String.valueOf(part)));
+        return joined.toString();
     }
 
     @Override

@@ -9,9 +9,23 @@ import java.time.ZonedDateTime;
 public final class TemplateFunctions {
     private TemplateFunctions() {}
 
+    /** Rendering ends here, for a reason in plain words. */
+    static final class Refusal extends InterpretException {
+        private static final long serialVersionUID = 1L;
+
+        Refusal(String reason) {
+            super(reason);
+        }
+    }
+
     /** Ends rendering with the template's own reason. */
     public static Object raise(Object reason) {
-        throw new InterpretException("the template says: " + reason);
+        throw new Refusal("the template says: " + reason);
+    }
+
+    /** Ends rendering where the template uses what is not supported. */
+    public static Object unsupported(Object what) {
+        throw new Refusal("it uses " + what + ", which is not supported here");
     }
 
     /** A fixed day, so that the same text comes out on every day: 26 July 2024, the first that Llama 3.1 names. */

@@ -1,7 +1,9 @@
 package io.sparkgguf.calibrate.text;
 
 import io.sparkgguf.storage.Digest;
+import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.InvalidInputException;
+import java.io.IOException;
 import java.io.Serializable;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -114,6 +116,30 @@ public record TokenSequences(
         Arrays.sort(out);
         Arrays.sort(train);
         return new Split(select(train), select(out));
+    }
+
+    /** How many runs of 64 tokens of these sequences stand in {@code other} too; hold-out and evaluation should share none. */
+    public Overlap overlap(TokenSequences other) {
+        return Overlap.of(this, other);
+    }
+
+    /** Writes them, without the notes, to a file of this name, replacing an old one. */
+    public void save(Storage storage, String file) throws IOException {
+        SequenceFile.write(storage, file, this);
+    }
+
+    /**
+     * All sequences of a file that {@link #save} wrote.
+     *
+     * @throws InvalidInputException when the file is damaged, with the byte
+     */
+    public static TokenSequences load(Storage storage, String file) throws IOException {
+        return SequenceFile.read(storage, file, 0, Integer.MAX_VALUE);
+    }
+
+    /** Sequences {@code from} up to but without {@code to} of such a file, of which no others are read. */
+    public static TokenSequences load(Storage storage, String file, int from, int to) throws IOException {
+        return SequenceFile.read(storage, file, from, to);
     }
 
     /** Tells whether sequences are the same: xxHash64 over ids, ends and masks, as little-endian int32. */

@@ -61,7 +61,7 @@ public final class Importance {
         return (float) Math.floor(count + 0.5);
     }
 
-    private static float[] floats(RangeReader reader, long offset, int count) throws IOException {
+    static float[] floats(RangeReader reader, long offset, int count) throws IOException {
         byte[] bytes = new byte[Math.multiplyExact(4, count)];
         reader.readFully(offset, bytes, 0, bytes.length);
         float[] values = new float[count];

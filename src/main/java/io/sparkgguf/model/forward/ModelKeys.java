@@ -25,6 +25,11 @@ final class ModelKeys {
         return metadata.contains(prefix + key);
     }
 
+    /** A key as the file has it. */
+    String full(String key) {
+        return prefix + key;
+    }
+
     /** A whole number from 1 to 2^31 - 1. */
     int size(String key) {
         return size(key, Optional.empty());

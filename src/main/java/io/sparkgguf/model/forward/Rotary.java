@@ -48,14 +48,14 @@ public record Rotary(Pairing pairing, int dimensions, double base, Scaling scali
     static Rotary of(ModelKeys keys, Pairing pairing, int dimensions, int context) {
         double base = keys.positive("rope.freq_base", 10000);
         if (base <= 1) {
-            throw keys.unusable("rope.freq_base is " + base + ", not over 1");
+            throw keys.unusable(keys.full("rope.freq_base") + " is " + base + ", not over 1");
         }
         String type = keys.text("rope.scaling.type", "linear");
         double factor = keys.has("rope.scaling.factor")
                 ? keys.real("rope.scaling.factor", 1)
                 : keys.real("rope.scale_linear", 1);
         if (factor < 0) {
-            throw keys.unusable("rope.scaling.factor is " + factor + ", not positive");
+            throw keys.unusable(keys.full("rope.scaling.factor") + " is " + factor + ", not positive");
         }
         if (factor == 0) { // how llama.cpp writes that there is none
             factor = 1;
@@ -65,7 +65,7 @@ public record Rotary(Pairing pairing, int dimensions, double base, Scaling scali
             case "none":
             case "linear":
                 if (magnitude != 1) {
-                    throw keys.unusable("rope.scaling.attn_factor is " + magnitude + " without yarn");
+                    throw keys.unusable(keys.full("rope.scaling.attn_factor") + " is " + magnitude + " without yarn");
                 }
                 boolean scaled = type.equals("linear") && factor != 1;
                 return new Rotary(
@@ -86,7 +86,8 @@ public record Rotary(Pairing pairing, int dimensions, double base, Scaling scali
                         keys.positive("rope.scaling.yarn_beta_slow", 1));
                 return new Rotary(pairing, dimensions, base, Scaling.YARN, factor, yarn);
             default:
-                throw keys.unusable("rope.scaling.type is '" + type + "', known are none, linear, yarn");
+                throw keys.unusable(
+                        keys.full("rope.scaling.type") + " is '" + type + "', known are none, linear, yarn");
         }
     }
 

@@ -1,0 +1,67 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.storage.Storage;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.util.List;
+import org.apache.hadoop.util.ShutdownHookManager;
+
+/** The work folder of a run with one output, gone when the run ends: well, badly, or because it was told to. */
+final class WorkRun implements AutoCloseable {
+    /** Spark ends itself at 40 and less of Hadoop's scale; the run must have ended by then. */
+    private static final int BEFORE_SPARK_ENDS = 100;
+
+    private final Session session;
+    private final WorkFolder work;
+    private final Runnable cleanUp;
+
+    /**
+     * @param folder to make
+     * @param output the file that the run is to write; whether it can be is found out at once
+     */
+    WorkRun(Session session, Storage storage, String folder, String output) {
+        this.session = session;
+        work = new WorkFolder(storage, folder, List.of(), output);
+        cleanUp = () -> {
+            session.interrupt();
+            work.remove();
+        };
+    }
+
+    /** What is done while the folder is there. */
+    interface Step {
+        void run() throws IOException;
+    }
+
+    void create(Progress progress) throws IOException {
+        ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
+        work.create(progress);
+    }
+
+    /** Where tasks write. */
+    String folder() {
+        return work.parts();
+    }
+
+    /** Does a step, and tells when it failed because the process was told to end. */
+    void during(Step step) throws IOException {
+        try {
+            step.run();
+        } catch (IOException | RuntimeException | LinkageError e) { // the last: Spark cannot start while a process ends
+            if (session.isInterrupted()) {
+                throw new InterruptedIOException("Cannot finish the run: it was interrupted");
+            }
+            throw e;
+        }
+    }
+
+    @Override
+    public void close() {
+        work.remove();
+        try {
+            ShutdownHookManager.get().removeShutdownHook(cleanUp);
+        } catch (IllegalStateException e) {
+            return; // the process is ending, so the hook does what it is for
+        }
+    }
+}
