@@ -81,9 +81,9 @@ public final class AffineRounding {
             for (int i = 0; i < ELEMENTS; i += WIDTH) {
                 ByteLanes.storeBytes(level(Rounding.load(x, from + i), min, inverse, levels), levelBytes, i);
             }
-            Nibbles.put(levelBytes, to, block + quants);
+            Nibbles.put(levelBytes, 0, to, block + quants);
             if (bits == 5) {
-                ByteLanes.putInt(to, block + FIFTH_BITS, Nibbles.fifthBits(levelBytes));
+                ByteLanes.putInt(to, block + FIFTH_BITS, Nibbles.fifthBits(levelBytes, 0));
             }
         }
     }
@@ -113,9 +113,9 @@ public final class AffineRounding {
     public static void put(byte[] levels, float d, float m, int bits, byte[] to, int toAt) {
         Rounding.putScale(to, toAt, d);
         Rounding.putScale(to, toAt + 2, m);
-        Nibbles.put(levels, to, toAt + quants(bits));
+        Nibbles.put(levels, 0, to, toAt + quants(bits));
         if (bits == 5) {
-            ByteLanes.putInt(to, toAt + FIFTH_BITS, Nibbles.fifthBits(levels));
+            ByteLanes.putInt(to, toAt + FIFTH_BITS, Nibbles.fifthBits(levels, 0));
         }
     }
 
@@ -129,9 +129,9 @@ public final class AffineRounding {
         for (int b = 0; b < blocks; b += Nibbles.TILE) {
             int count = Math.min(Nibbles.TILE, blocks - b);
             int block = at + b * stride;
-            Nibbles.get(from, block + quants(bits), count, stride, levels);
+            Nibbles.get(from, block + quants(bits), count, stride, levels, 0);
             if (bits == 5) {
-                Nibbles.addFifthBits(from, block + FIFTH_BITS, count, stride, levels);
+                Nibbles.addFifthBits(from, block + FIFTH_BITS, count, stride, levels, 0);
             }
             putWeights(from, block, count, bits, levels, to, toAt + b * ELEMENTS);
         }

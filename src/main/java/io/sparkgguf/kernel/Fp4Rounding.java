@@ -142,7 +142,7 @@ public final class Fp4Rounding {
         for (int b = 0; b < blocks; b += Nibbles.TILE) {
             int count = Math.min(Nibbles.TILE, blocks - b);
             int block = at + b * MX_BYTES;
-            Nibbles.get(from, block + 1, count, MX_BYTES, codes);
+            Nibbles.get(from, block + 1, count, MX_BYTES, codes, 0);
             for (int c = 0; c < count; c++) {
                 float d = mxStep(from[block + c * MX_BYTES] & 0xff);
                 putWeights(codes, c * MX_ELEMENTS, MX_ELEMENTS, d, to, toAt + (b + c) * MX_ELEMENTS);

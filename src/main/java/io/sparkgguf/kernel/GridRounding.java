@@ -13,8 +13,11 @@ import jdk.incubator.vector.VectorOperators;
  *
  * <p>The value of a level is {@code scale * point - offset}, both operations rounded. A weight takes the level whose value is
  * nearest to it, distances being float32 differences. Where points are consecutive integers, two levels equally near
- * are decided by {@code (weight + offset) / scale} rounded half to even; else the lower one is taken. A scale of zero
- * takes the level whose point is nearest to zero, the lower of two. Weights beyond the grid take its end.
+ * are decided by {@code (weight + offset) / scale} rounded half to even; else the lower one is taken. Weights beyond the
+ * grid take its end. A scale of zero takes the level whose point is nearest to zero, the lower of two.
+ *
+ * <p>The quotient, rounded to a point or to between which two points it lies, may be wrong only where it is close to a
+ * boundary: so the values themselves are compared, of that level and of its neighbour on the weight's side.
  *
  * <p>Weights, scales and offsets are finite. {@code levels} are bytes without sign. {@code values} may be the array of the
  * weights, at the same place.
@@ -69,8 +72,8 @@ public final class GridRounding {
                 vAt + whole);
     }
 
-    /** The definition of {@link #round}. */
-    static void scalar(
+    /** The definition of {@link #round}: the same, one row after the other. */
+    public static void scalar(
             byte[] points,
             boolean uniform,
             float[] w,
@@ -116,20 +119,17 @@ public final class GridRounding {
         if (scale == 0) {
             return nearestToZero(points);
         }
-        // Within the grid's ends: beyond, distances might all round to the same.
-        float one = scale * points[0] - offset;
-        float other = scale * points[points.length - 1] - offset;
-        float inside = Math.max(Math.min(one, other), Math.min(Math.max(one, other), w));
-        int level = 0;
-        float least = Math.abs(inside - one);
-        for (int i = 1; i < points.length; i++) {
-            float distance = Math.abs(inside - (scale * points[i] - offset));
-            if (distance < least) {
-                least = distance;
-                level = i;
-            }
+        int bits = Float.floatToRawIntBits((w + offset) / scale + Lanes.ROUND);
+        int quotient = Math.max(ROUND_BITS + Byte.MIN_VALUE, Math.min(ROUND_BITS + Byte.MAX_VALUE, bits)) - ROUND_BITS;
+        int low = 0;
+        while (low < points.length - 2 && quotient >= points[low + 1]) {
+            low++;
         }
-        return level;
+        float error = w - (scale * points[low] - offset);
+        float errorAbove = w - (scale * points[low + 1] - offset);
+        boolean beyond = (Float.floatToRawIntBits(errorAbove) ^ Float.floatToRawIntBits(scale)) >= 0;
+        boolean above = beyond ? Math.abs(errorAbove) <= Math.abs(error) : Math.abs(errorAbove) < Math.abs(error);
+        return above ? low + 1 : low;
     }
 
     private static int nearestToZero(byte[] points) {
@@ -198,6 +198,19 @@ public final class GridRounding {
         }
     }
 
+    /**
+     * For every level the level itself, its point, and the point above it, as bytes of an int from the highest byte but one
+     * down. What lies above the last level is the last again.
+     */
+    private static int[] codes(byte[] points) {
+        int[] codes = new int[points.length];
+        for (int level = 0; level < codes.length; level++) {
+            int above = points[Math.min(level + 1, codes.length - 1)];
+            codes[level] = level << 16 | (points[level] & 0xff) << 8 | above & 0xff;
+        }
+        return codes;
+    }
+
     private static void vectorTable(
             byte[] points,
             float[] w,
@@ -211,6 +224,48 @@ public final class GridRounding {
             int lAt,
             float[] values,
             int vAt) {
-        scalar(points, false, w, wAt, count, scales, sAt, offsets, oAt, levels, lAt, values, vAt);
+        int[] codes = codes(points);
+        IntVector codeOfZero = IntVector.broadcast(INTS, codes[nearestToZero(points)]);
+        for (int i = 0; i < count; i += WIDTH) {
+            FloatVector weight = FloatVector.fromArray(FLOATS, w, wAt + i);
+            FloatVector scale = FloatVector.fromArray(FLOATS, scales, sAt + i);
+            FloatVector offset = FloatVector.fromArray(FLOATS, offsets, oAt + i);
+            IntVector scaleBits = scale.reinterpretAsInts();
+            IntVector zero = scaleBits.and(MAGNITUDE).sub(1).lanewise(VectorOperators.ASHR, 31);
+            IntVector quotient = weight.add(offset).div(scale).add(Lanes.ROUND).reinterpretAsInts();
+            IntVector code = IntVector.broadcast(INTS, codes[0]);
+            for (int level = 1; level < codes.length - 1; level++) {
+                code = code.blend(codes[level], quotient.compare(VectorOperators.GE, ROUND_BITS + points[level]));
+            }
+            code = code.lanewise(VectorOperators.BITWISE_BLEND, codeOfZero, zero);
+            FloatVector value = value(code.lanewise(VectorOperators.LSHL, 16), scale, offset);
+            FloatVector valueAbove = value(code.lanewise(VectorOperators.LSHL, 24), scale, offset);
+            IntVector error = weight.sub(value).reinterpretAsInts().and(MAGNITUDE);
+            IntVector errorAbove = weight.sub(valueAbove).reinterpretAsInts();
+            IntVector within =
+                    errorAbove.lanewise(VectorOperators.XOR, scaleBits).lanewise(VectorOperators.LSHR, 31);
+            // All ones where the level above is nearer, or as near and the weight is beyond it.
+            IntVector above = errorAbove
+                    .and(MAGNITUDE)
+                    .sub(error)
+                    .sub(1)
+                    .add(within)
+                    .lanewise(VectorOperators.ASHR, 31)
+                    .lanewise(VectorOperators.AND_NOT, zero);
+            value.reinterpretAsInts()
+                    .lanewise(VectorOperators.BITWISE_BLEND, valueAbove.reinterpretAsInts(), above)
+                    .reinterpretAsFloats()
+                    .intoArray(values, vAt + i);
+            ByteLanes.storeBytes(code.lanewise(VectorOperators.LSHR, 16).sub(above), levels, lAt + i);
+        }
+    }
+
+    /** The value of the points in the highest bytes. */
+    private static FloatVector value(IntVector points, FloatVector scale, FloatVector offset) {
+        FloatVector point = points.lanewise(VectorOperators.ASHR, 24)
+                .add(ROUND_BITS)
+                .reinterpretAsFloats()
+                .sub(Lanes.ROUND);
+        return scale.mul(point).sub(offset);
     }
 }

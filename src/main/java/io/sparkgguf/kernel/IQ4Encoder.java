@@ -26,6 +26,15 @@ public final class IQ4Encoder {
 
     private IQ4Encoder() {}
 
+    /** The sixteen levels, ascending; a new array. */
+    public static byte[] levels() {
+        byte[] levels = new byte[NonlinearSearch.LEVELS.length];
+        for (int i = 0; i < levels.length; i++) {
+            levels[i] = (byte) NonlinearSearch.LEVELS[i];
+        }
+        return levels;
+    }
+
     /**
      * Encodes consecutive blocks of IQ4_NL; the scalar definition.
      *

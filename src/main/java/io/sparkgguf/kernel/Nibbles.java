@@ -37,22 +37,33 @@ final class Nibbles {
     }
 
     /** Writes the nibbles of 32 levels, a byte each. */
-    static void put(byte[] levels, byte[] to, int at) {
+    static void put(byte[] levels, int levelsAt, byte[] to, int at) {
         for (int j = 0; j < BYTES; j += 8) {
-            long low = ByteLanes.getLong(levels, j) & LOW;
-            long high = ByteLanes.getLong(levels, j + BYTES) & LOW;
+            long low = ByteLanes.getLong(levels, levelsAt + j) & LOW;
+            long high = ByteLanes.getLong(levels, levelsAt + j + BYTES) & LOW;
             ByteLanes.putLong(to, at + j, low | high << 4);
         }
     }
 
     /** The fifth bits of 32 levels, a byte each. */
-    static int fifthBits(byte[] levels) {
+    static int fifthBits(byte[] levels, int levelsAt) {
         int bits = 0;
         for (int i = 0; i < LEVELS; i += 8) {
-            long fifth = ByteLanes.getLong(levels, i) >>> 4 & ONES;
-            bits |= (int) (fifth * MEET >>> 56) << i;
+            bits |= join(ByteLanes.getLong(levels, levelsAt + i) >>> 4 & ONES) << i;
         }
         return bits;
+    }
+
+    /** The lowest bits of eight bytes, which have no others, as one byte, the first as the lowest. */
+    static int join(long bits) {
+        return (int) (bits * MEET >>> 56);
+    }
+
+    /** The inverse of {@link #join(long)}. */
+    static long spread(int bits) {
+        // Every byte gets all eight bits and keeps its own, which then carries into its uppermost.
+        long own = (bits & 0xff) * ONES & OWN;
+        return (own + ~UPPERMOST & UPPERMOST) >>> 7;
     }
 
     /** The fifth bits of elements {@code j} and {@code j} + 16, in their places. */
@@ -66,26 +77,24 @@ final class Nibbles {
      * @param at the first block's nibbles
      * @param stride bytes from block to block
      */
-    static void get(byte[] from, int at, int blocks, int stride, byte[] levels) {
+    static void get(byte[] from, int at, int blocks, int stride, byte[] levels, int levelsAt) {
         for (int b = 0; b < blocks; b++) {
+            int to = levelsAt + b * LEVELS;
             for (int j = 0; j < BYTES; j += 8) {
                 long pairs = ByteLanes.getLong(from, at + b * stride + j);
-                ByteLanes.putLong(levels, b * LEVELS + j, pairs & LOW);
-                ByteLanes.putLong(levels, b * LEVELS + BYTES + j, pairs >>> 4 & LOW);
+                ByteLanes.putLong(levels, to + j, pairs & LOW);
+                ByteLanes.putLong(levels, to + BYTES + j, pairs >>> 4 & LOW);
             }
         }
     }
 
     /** Adds to such levels their fifth bits; {@code at} is the first block's int of them. */
-    static void addFifthBits(byte[] from, int at, int blocks, int stride, byte[] levels) {
+    static void addFifthBits(byte[] from, int at, int blocks, int stride, byte[] levels, int levelsAt) {
         for (int b = 0; b < blocks; b++) {
             int bits = ByteLanes.getInt(from, at + b * stride);
             for (int i = 0; i < LEVELS; i += 8) {
-                // Every byte gets all eight bits and keeps its own, which then carries into its uppermost.
-                long own = (bits >>> i & 0xff) * ONES & OWN;
-                long fifth = own + ~UPPERMOST & UPPERMOST;
-                int eight = b * LEVELS + i;
-                ByteLanes.putLong(levels, eight, ByteLanes.getLong(levels, eight) | fifth >>> 3);
+                int eight = levelsAt + b * LEVELS + i;
+                ByteLanes.putLong(levels, eight, ByteLanes.getLong(levels, eight) | spread(bits >>> i) << 4);
             }
         }
     }

@@ -61,9 +61,9 @@ public final class SymmetricRounding {
             for (int i = 0; i < ELEMENTS; i += WIDTH) {
                 ByteLanes.storeBytes(level(Rounding.load(x, from + i), inverse, zero), levelBytes, i);
             }
-            Nibbles.put(levelBytes, to, block + quants);
+            Nibbles.put(levelBytes, 0, to, block + quants);
             if (bits == 5) {
-                ByteLanes.putInt(to, block + FIFTH_BITS, Nibbles.fifthBits(levelBytes));
+                ByteLanes.putInt(to, block + FIFTH_BITS, Nibbles.fifthBits(levelBytes, 0));
             }
         }
     }
@@ -100,9 +100,9 @@ public final class SymmetricRounding {
         for (int b = 0; b < blocks; b += Nibbles.TILE) {
             int count = Math.min(Nibbles.TILE, blocks - b);
             int block = at + b * stride;
-            Nibbles.get(from, block + quants(bits), count, stride, levels);
+            Nibbles.get(from, block + quants(bits), count, stride, levels, 0);
             if (bits == 5) {
-                Nibbles.addFifthBits(from, block + FIFTH_BITS, count, stride, levels);
+                Nibbles.addFifthBits(from, block + FIFTH_BITS, count, stride, levels, 0);
             }
             putWeights(from, block, count, bits, levels, to, toAt + b * ELEMENTS);
         }

@@ -207,6 +207,7 @@ public final class TernaryRounding {
             decodeTq1Scalar(from, at, blocks, to, toAt);
             return;
         }
+        byte[] last = new byte[16];
         for (int b = 0; b < blocks; b++) {
             int block = at + b * TQ1_BYTES;
             int element = toAt + b * TQ_ELEMENTS;
@@ -218,35 +219,69 @@ public final class TernaryRounding {
                 fiveWeights(ByteLanes.loadUnsigned(from, block + 32 + m), d, to, element + 160 + m, 16);
             }
             for (int m = 0; m < 4; m++) {
-                weights(from[block + 48 + m] & 0xff, 4, d, to, element + 240 + m, 4);
+                levels(from[block + 48 + m] & 0xff, 4, last, m, 4);
             }
+            weights(last, d, to, element + 240);
         }
     }
 
     static void decodeTq1Scalar(byte[] from, int at, int blocks, float[] to, int toAt) {
+        byte[] levels = new byte[TQ_ELEMENTS];
         for (int b = 0; b < blocks; b++) {
             int block = at + b * TQ1_BYTES;
-            int element = toAt + b * TQ_ELEMENTS;
-            float d = Rounding.getScale(from, block + TQ1_SCALE);
-            for (int m = 0; m < 32; m++) {
-                weights(from[block + m] & 0xff, 5, d, to, element + m, 32);
-            }
-            for (int m = 0; m < 16; m++) {
-                weights(from[block + 32 + m] & 0xff, 5, d, to, element + 160 + m, 16);
-            }
-            for (int m = 0; m < 4; m++) {
-                weights(from[block + 48 + m] & 0xff, 4, d, to, element + 240 + m, 4);
-            }
+            unpackTq1(from, block, levels, 0);
+            weights(levels, Rounding.getScale(from, block + TQ1_SCALE), to, toAt + b * TQ_ELEMENTS);
         }
     }
 
+    /** The levels of a block of TQ1_0, one a byte. */
+    public static void unpackTq1(byte[] block, int at, byte[] levels, int to) {
+        for (int m = 0; m < 32; m++) {
+            levels(block[at + m] & 0xff, 5, levels, to + m, 32);
+        }
+        for (int m = 0; m < 16; m++) {
+            levels(block[at + 32 + m] & 0xff, 5, levels, to + 160 + m, 16);
+        }
+        for (int m = 0; m < 4; m++) {
+            levels(block[at + 48 + m] & 0xff, 4, levels, to + 240 + m, 4);
+        }
+    }
+
+    /** The inverse of {@link #unpackTq1}. */
+    public static void packTq1(byte[] levels, int at, byte[] block, int to) {
+        for (int m = 0; m < 32; m++) {
+            block[to + m] = fraction(number(levels, at + m, 32, 5));
+        }
+        for (int m = 0; m < 16; m++) {
+            block[to + 32 + m] = fraction(number(levels, at + 160 + m, 16, 5));
+        }
+        for (int m = 0; m < 4; m++) {
+            block[to + 48 + m] = fraction(3 * number(levels, at + 240 + m, 4, 4));
+        }
+    }
+
+    /** Levels as digits, the first the most significant. */
+    private static int number(byte[] levels, int at, int step, int count) {
+        int value = 0;
+        for (int n = 0; n < count; n++) {
+            value = value * 3 + levels[at + n * step];
+        }
+        return value;
+    }
+
     /** A fraction's levels: times three, the whole part is one, the rest holds the next. */
-    private static void weights(int fraction, int levels, float d, float[] to, int toAt, int step) {
+    private static void levels(int fraction, int count, byte[] levels, int at, int step) {
         int rest = fraction;
-        for (int n = 0; n < levels; n++) {
+        for (int n = 0; n < count; n++) {
             int tripled = rest * 3;
-            to[toAt + n * step] = ((tripled >>> 8) - 1) * d;
+            levels[at + n * step] = (byte) (tripled >>> 8);
             rest = tripled & 0xff;
+        }
+    }
+
+    private static void weights(byte[] levels, float d, float[] to, int toAt) {
+        for (int i = 0; i < levels.length; i++) {
+            to[toAt + i] = (levels[i] - 1) * d;
         }
     }
 
@@ -279,15 +314,11 @@ public final class TernaryRounding {
     }
 
     static void decodeTq2Scalar(byte[] from, int at, int blocks, float[] to, int toAt) {
+        byte[] levels = new byte[TQ_ELEMENTS];
         for (int b = 0; b < blocks; b++) {
             int block = at + b * TQ2_BYTES;
-            float d = Rounding.getScale(from, block + TQ2_SCALE);
-            for (int i = 0; i < 64; i++) {
-                int element = toAt + b * TQ_ELEMENTS + 128 * (i / 32) + i % 32;
-                for (int s = 0; s < 4; s++) {
-                    to[element + 32 * s] = ((from[block + i] >>> 2 * s & 3) - 1) * d;
-                }
-            }
+            BlockLevels.unpackTwoBits(from, block, levels, 0);
+            weights(levels, Rounding.getScale(from, block + TQ2_SCALE), to, toAt + b * TQ_ELEMENTS);
         }
     }
 
@@ -313,13 +344,11 @@ public final class TernaryRounding {
     }
 
     static void decodeQ2Scalar(byte[] from, int at, int blocks, float[] to, int toAt) {
+        byte[] levels = new byte[Q2_ELEMENTS];
         for (int b = 0; b < blocks; b++) {
             int block = at + b * Q2_BYTES;
-            float d = Rounding.getScale(from, block);
-            for (int i = 0; i < Q2_ELEMENTS; i++) {
-                int level = from[block + Q2_QUANTS + i / 4] >>> 2 * (i % 4) & 3;
-                to[toAt + b * Q2_ELEMENTS + i] = (level - 1) * d;
-            }
+            BlockLevels.unpackNeighbours(from, block + Q2_QUANTS, levels, 0);
+            weights(levels, Rounding.getScale(from, block), to, toAt + b * Q2_ELEMENTS);
         }
     }
 

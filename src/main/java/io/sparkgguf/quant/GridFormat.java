@@ -35,10 +35,10 @@ public interface GridFormat {
     /** Whether groups have an offset. */
     boolean affine();
 
-    /** The smallest scale code. */
+    /** The smallest scale code; 1, like the largest, in types whose groups are whole blocks with a d of their own. */
     int minScaleCode();
 
-    /** The largest scale code; 1 as the smallest in types whose groups are whole blocks with a scale of their own. */
+    /** The largest scale code. */
     int maxScaleCode();
 
     /** The largest minimum code, the smallest being 0; 1 in types without minimum codes, where it is always 1. */
@@ -54,7 +54,8 @@ public interface GridFormat {
     void readGrid(byte[] blocks, int at, int rows, int columns, float[] scales, float[] offsets);
 
     /**
-     * Reads the levels of all weights.
+     * Reads the levels of all weights. Blocks that no encoder wrote may hold levels that have no point: TQ2_0 has room for
+     * a fourth.
      *
      * @param levels receives {@code columns * rows} levels
      */
@@ -63,7 +64,7 @@ public interface GridFormat {
     /**
      * Writes the levels of all weights; scales stay as they are.
      *
-     * @param levels below the number of {@link #points()}
+     * @param levels below the number of {@link #points()}; what is not makes the blocks' bytes unspecified
      */
     void writeLevels(byte[] levels, int rows, int columns, byte[] blocks, int at);
 

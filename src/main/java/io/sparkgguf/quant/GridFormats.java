@@ -1,7 +1,9 @@
 package io.sparkgguf.quant;
 
 import io.sparkgguf.kernel.BlockLevels;
+import io.sparkgguf.kernel.IQ4Encoder;
 import io.sparkgguf.kernel.ScaleCodes;
+import io.sparkgguf.kernel.TernaryRounding;
 import io.sparkgguf.tensor.BlockType;
 import java.util.EnumMap;
 import java.util.Map;
@@ -28,6 +30,79 @@ public final class GridFormats {
                 new ScaleLayout(208, -1, false, ScaleCodes.BYTES, 192),
                 LevelPacking.of(BlockLevels::unpackQ6K, BlockLevels::packQ6K),
                 range(-32, 64));
+        put(
+                BlockType.Q4_0,
+                ScaleLayout.single(0),
+                LevelPacking.of(
+                        (from, at, to, toAt) -> BlockLevels.unpackNibbles(1, from, at + 2, to, toAt),
+                        (from, at, to, toAt) -> BlockLevels.packNibbles(1, from, at, to, toAt + 2)),
+                range(-8, 16));
+        put(
+                BlockType.Q4_1,
+                ScaleLayout.withMinimum(0, 2),
+                LevelPacking.of(
+                        (from, at, to, toAt) -> BlockLevels.unpackNibbles(1, from, at + 4, to, toAt),
+                        (from, at, to, toAt) -> BlockLevels.packNibbles(1, from, at, to, toAt + 4)),
+                range(0, 16));
+        put(
+                BlockType.Q5_0,
+                ScaleLayout.single(0),
+                LevelPacking.of(
+                        (from, at, to, toAt) -> BlockLevels.unpackFiveBits(from, at + 2, to, toAt),
+                        (from, at, to, toAt) -> BlockLevels.packFiveBits(from, at, to, toAt + 2)),
+                range(-16, 32));
+        put(
+                BlockType.Q5_1,
+                ScaleLayout.withMinimum(0, 2),
+                LevelPacking.of(
+                        (from, at, to, toAt) -> BlockLevels.unpackFiveBits(from, at + 4, to, toAt),
+                        (from, at, to, toAt) -> BlockLevels.packFiveBits(from, at, to, toAt + 4)),
+                range(0, 32));
+        put(
+                BlockType.Q8_0,
+                ScaleLayout.single(0),
+                LevelPacking.of(
+                        (from, at, to, toAt) -> BlockLevels.shiftBytes(from, at + 2, to, toAt),
+                        (from, at, to, toAt) -> BlockLevels.shiftBytes(from, at, to, toAt + 2)),
+                range(-128, 256));
+        put(
+                BlockType.IQ4_NL,
+                ScaleLayout.single(0),
+                LevelPacking.of(
+                        (from, at, to, toAt) -> BlockLevels.unpackNibbles(1, from, at + 2, to, toAt),
+                        (from, at, to, toAt) -> BlockLevels.packNibbles(1, from, at, to, toAt + 2)),
+                IQ4Encoder.levels());
+        put(
+                BlockType.IQ4_XS,
+                new ScaleLayout(0, -1, false, ScaleCodes.SIX_BITS_SPLIT, 2),
+                LevelPacking.of(
+                        (from, at, to, toAt) -> BlockLevels.unpackNibbles(8, from, at + 8, to, toAt),
+                        (from, at, to, toAt) -> BlockLevels.packNibbles(8, from, at, to, toAt + 8)),
+                IQ4Encoder.levels());
+        put(
+                BlockType.TQ1_0,
+                ScaleLayout.single(52),
+                LevelPacking.of(TernaryRounding::unpackTq1, TernaryRounding::packTq1),
+                range(-1, 3));
+        put(
+                BlockType.TQ2_0,
+                ScaleLayout.single(64),
+                LevelPacking.of(BlockLevels::unpackTwoBits, BlockLevels::packTwoBits),
+                range(-1, 3));
+        put(
+                BlockType.Q1_0,
+                ScaleLayout.single(0),
+                LevelPacking.of(
+                        (from, at, to, toAt) -> BlockLevels.unpackBits(from, at + 2, to, toAt),
+                        (from, at, to, toAt) -> BlockLevels.packBits(from, at, to, toAt + 2)),
+                new byte[] {-1, 1});
+        put(
+                BlockType.Q2_0,
+                ScaleLayout.single(0),
+                LevelPacking.of(
+                        (from, at, to, toAt) -> BlockLevels.unpackNeighbours(from, at + 2, to, toAt),
+                        (from, at, to, toAt) -> BlockLevels.packNeighbours(from, at, to, toAt + 2)),
+                range(-1, 4));
     }
 
     private GridFormats() {}

@@ -1,6 +1,7 @@
 package io.sparkgguf.quant;
 
 import io.sparkgguf.kernel.AsymmetricSpec;
+import io.sparkgguf.kernel.BlockLevels;
 import io.sparkgguf.tensor.BlockType;
 
 /**
@@ -11,7 +12,6 @@ import io.sparkgguf.tensor.BlockType;
  */
 public final class Q2K extends AsymmetricKQuant {
     private static final int LEVELS_AT = 16;
-    private static final long LEVEL_BITS = 0x0303030303030303L;
 
     /** Encodes in vectors. */
     public Q2K() {
@@ -25,29 +25,11 @@ public final class Q2K extends AsymmetricKQuant {
 
     @Override
     public void pack(byte[] levels, int levelsAt, byte[] blocks, int blockAt) {
-        for (int half = 0; half < 2; half++) {
-            for (int l = 0; l < 32; l += 8) {
-                int from = levelsAt + 128 * half + l;
-                long packed = (long) LONGS.get(levels, from)
-                        | (long) LONGS.get(levels, from + 32) << 2
-                        | (long) LONGS.get(levels, from + 64) << 4
-                        | (long) LONGS.get(levels, from + 96) << 6;
-                LONGS.set(blocks, blockAt + LEVELS_AT + 32 * half + l, packed);
-            }
-        }
+        BlockLevels.packTwoBits(levels, levelsAt, blocks, blockAt + LEVELS_AT);
     }
 
     @Override
     public void unpack(byte[] blocks, int blockAt, byte[] levels, int levelsAt) {
-        for (int half = 0; half < 2; half++) {
-            for (int l = 0; l < 32; l += 8) {
-                long packed = (long) LONGS.get(blocks, blockAt + LEVELS_AT + 32 * half + l);
-                int to = levelsAt + 128 * half + l;
-                LONGS.set(levels, to, packed & LEVEL_BITS);
-                LONGS.set(levels, to + 32, packed >>> 2 & LEVEL_BITS);
-                LONGS.set(levels, to + 64, packed >>> 4 & LEVEL_BITS);
-                LONGS.set(levels, to + 96, packed >>> 6 & LEVEL_BITS);
-            }
-        }
+        BlockLevels.unpackTwoBits(blocks, blockAt + LEVELS_AT, levels, levelsAt);
     }
 }

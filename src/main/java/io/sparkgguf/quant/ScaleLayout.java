@@ -24,6 +24,11 @@ record ScaleLayout(int scaleAt, int minimumAt, boolean negated, ScaleCodes codes
         return new ScaleLayout(scaleAt, -1, false, ScaleCodes.NONE, 0);
     }
 
+    /** One d and one minimum for the whole block. */
+    static ScaleLayout withMinimum(int scaleAt, int minimumAt) {
+        return new ScaleLayout(scaleAt, minimumAt, true, ScaleCodes.NONE, 0);
+    }
+
     boolean affine() {
         return minimumAt >= 0;
     }

@@ -2,6 +2,7 @@
  * The block formats, one class each (encode, decode), and which type each tensor gets.
  *
  * <p>Inner loops live in {@code kernel}. Start at {@link io.sparkgguf.quant.BlockFormat}; {@link
- * io.sparkgguf.quant.BlockFormats} lists them all. {@link io.sparkgguf.quant.ErrorStats} measures what encoding lost.
+ * io.sparkgguf.quant.BlockFormats} lists them all. {@link io.sparkgguf.quant.GridFormat} is for solvers that choose levels
+ * themselves. {@link io.sparkgguf.quant.ErrorStats} measures what encoding lost.
  */
 package io.sparkgguf.quant;

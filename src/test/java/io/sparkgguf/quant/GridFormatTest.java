@@ -69,7 +69,7 @@ class GridFormatTest {
     @Test
     void allTypesThatSolversMayChooseHaveAGrid() {
         assertEquals(
-                "[Q2_K, Q3_K, Q4_K, Q5_K, Q6_K]",
+                "[Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, Q1_0, Q2_0]",
                 grids().map(GridFormat::type).toList().toString());
     }
 
@@ -190,12 +190,13 @@ class GridFormatTest {
             float[] scales = new float[parts.scaleCode().length];
             float[] offsets = new float[scales.length];
             grid.readGrid(blocks, 0, rows, COLUMNS, scales, offsets);
+            String what = grid.type() + ", seed " + seed;
             for (int i = 0; i < levels.length; i++) {
                 int group = i / rows / grid.groupElements() * rows + i % rows;
                 assertEquals(
                         decoded[i % rows * COLUMNS + i / rows],
                         scales[group] * grid.points()[levels[i] & 0xff] - offsets[group],
-                        grid.type() + ", seed " + seed + ", level " + i);
+                        what);
             }
         }
     }

@@ -1,5 +1,6 @@
 package io.sparkgguf.quant;
 
+import io.sparkgguf.kernel.GridRounding;
 import io.sparkgguf.kernel.Lanes;
 import io.sparkgguf.model.forward.ForwardDigest;
 import io.sparkgguf.tensor.BlockType;
@@ -15,8 +16,9 @@ import java.util.Random;
 import java.util.TreeMap;
 
 /**
- * Digests of what every encoder makes of seeded rows, and of a forward pass, for comparing one JVM with another. As a
- * program it prints a line {@code TYPE DIGEST} for each type, {@code forward DIGEST} and {@code lanes N}.
+ * Digests of what every encoder makes of seeded rows, of what its grid makes of others, and of a forward pass, for
+ * comparing one JVM with another. As a program it prints a line {@code TYPE DIGEST} for each type, {@code TYPE-grid
+ * DIGEST} for each grid, {@code forward DIGEST} and {@code lanes N}.
  */
 final class SeededDigests {
     static final long SEED = 20261123;
@@ -25,6 +27,10 @@ final class SeededDigests {
     private static final int PASSES = 40;
 
     private static final int COLUMNS = 1280;
+
+    private static final int GRID_PASSES = 8;
+    private static final int GRID_ROWS = 37;
+    private static final int GRID_COLUMNS = 256;
 
     private SeededDigests() {}
 
@@ -49,6 +55,7 @@ final class SeededDigests {
                 }
                 digests.put(type.label(), HexFormat.of().formatHex(digest.digest()));
             }
+            GridFormats.of(type).ifPresent(grid -> digests.put(type.label() + "-grid", digest(grid)));
         }
         MessageDigest forward = sha256();
         try {
@@ -72,9 +79,7 @@ final class SeededDigests {
             format.encode(weights, 0, rows, COLUMNS, given, 0, blocks, 0);
             digest.update(blocks);
             format.decode(blocks, 0, decoded.length, decoded, 0);
-            ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES * decoded.length);
-            bytes.asFloatBuffer().put(decoded);
-            digest.update(bytes.array());
+            update(digest, decoded);
             ErrorStats errors = new ErrorStats();
             errors.add(weights, 0, decoded, 0, rows, COLUMNS);
             digest.update(ByteBuffer.allocate(3 * Double.BYTES)
@@ -83,6 +88,52 @@ final class SeededDigests {
                     .putDouble(errors.cosine())
                     .array());
         }
+    }
+
+    /** Over what a grid reads from blocks, and makes of other weights. */
+    private static String digest(GridFormat grid) {
+        MessageDigest digest = sha256();
+        Random random = new Random(SEED);
+        for (int pass = 0; pass < GRID_PASSES; pass++) {
+            float[] weights = weights(random, GRID_ROWS * GRID_COLUMNS);
+            byte[] blocks = new byte[Math.toIntExact(grid.type().bytes(weights.length))];
+            BlockFormats.of(grid.type()).encode(weights, 0, GRID_ROWS, GRID_COLUMNS, null, 0, blocks, 0);
+            float[] scales = new float[weights.length / grid.groupElements()];
+            float[] offsets = new float[scales.length];
+            byte[] levels = new byte[weights.length];
+            grid.readGrid(blocks, 0, GRID_ROWS, GRID_COLUMNS, scales, offsets);
+            grid.readLevels(blocks, 0, GRID_ROWS, GRID_COLUMNS, levels);
+            digest.update(levels);
+            float[] others = weights(random, weights.length);
+            for (int column = 0; column < GRID_COLUMNS; column++) {
+                int at = column * GRID_ROWS;
+                int group = column / grid.groupElements() * GRID_ROWS;
+                GridRounding.round(
+                        grid.points(),
+                        grid.uniform(),
+                        others,
+                        at,
+                        GRID_ROWS,
+                        scales,
+                        group,
+                        offsets,
+                        group,
+                        levels,
+                        at,
+                        others,
+                        at);
+            }
+            update(digest, others);
+            grid.writeLevels(levels, GRID_ROWS, GRID_COLUMNS, blocks, 0);
+            digest.update(blocks);
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    private static void update(MessageDigest digest, float[] values) {
+        ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES * values.length);
+        bytes.asFloatBuffer().put(values);
+        digest.update(bytes.array());
     }
 
     /** Runs of 64 values of one kind each: like weights, with outliers, tiny, zero, all equal, thirds. */
