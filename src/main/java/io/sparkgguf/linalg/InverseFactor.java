@@ -1,6 +1,7 @@
 package io.sparkgguf.linalg;
 
 import io.sparkgguf.kernel.DoubleGemm;
+import io.sparkgguf.kernel.TriangularSolve;
 import java.io.IOException;
 import java.util.Arrays;
 
@@ -17,6 +18,15 @@ import java.util.Arrays;
  * pivot: its bits do not depend on the size of tiles.
  */
 public final class InverseFactor {
+    /** So many rows are factored one by one: a matrix product of fewer does not pay. */
+    private static final int FACTOR_ROWS = 16;
+
+    /** Columns of a triangular tile whose common zeros are left out of its products. */
+    private static final int STRIP = 128;
+
+    /** Side of the squares in which a tile is transposed. */
+    private static final int SQUARE = 8;
+
     private final Tiles h;
     private final Tiles r;
     private final int size;
@@ -92,24 +102,24 @@ public final class InverseFactor {
             store(j, j, target);
             for (int i = j + 1; i < count; i++) {
                 Arrays.fill(target, 0);
-                for (int k = j; k < i; k++) {
-                    int at = from(k) * size;
-                    subtract(
-                            size - from,
-                            size - from(k),
-                            look(k, i, left),
-                            at,
-                            look(j, k, right),
-                            at + from,
-                            target,
-                            from);
+                double[] u = look(j, i, left);
+                double[] x = look(j, j, right);
+                for (int column = from; column < size; column += STRIP) {
+                    int columns = Math.min(STRIP, size - column);
+                    int at = column * size; // X has zeros above its diagonal
+                    subtract(columns, size - column, u, at, x, at + column, target, column);
+                }
+                for (int k = j + 1; k < i; k++) {
+                    subtract(size - from, size, look(k, i, left), 0, look(j, k, right), from, target, from);
                 }
                 solve(look(i, i, left), 0, size, target, from, size);
                 store(j, i, target);
             }
             for (int i = j; i < count; i++) {
-                r.read(count - 1 - i, count - 1 - j, target);
-                reverse(target);
+                double[] tile = look(j, i, left);
+                for (int low = 0, high = tile.length - 1; high >= 0; low++, high--) {
+                    target[low] = tile[high];
+                }
                 store(j, i, target);
             }
         }
@@ -120,54 +130,90 @@ public final class InverseFactor {
         DoubleGemm.subtractTransposedLeft(size, columns, k, a, aAt, size, b, bAt, size, c, cAt, size);
     }
 
-    /** Factors the block of rows and columns {@code from} to {@code to} of a diagonal tile in place. */
+    /**
+     * Factors rows and columns {@code from} to {@code to} of a diagonal tile in place, in halves: the first half, what it
+     * leaves of the second, the second.
+     */
     private void factor(int tile, double[] u, int from, int to) throws NotPositiveDefiniteException {
+        int half = half(from, to, FACTOR_ROWS);
+        if (half < to) {
+            factor(tile, u, from, half);
+            solve(u, from, half, u, half, to);
+            int at = from * size + half;
+            DoubleGemm.subtractGram(to - half, half - from, u, at, size, u, half * size + half, size);
+            factor(tile, u, half, to);
+            return;
+        }
         for (int row = from; row < to; row++) {
             for (int k = from; k < row; k++) {
-                subtractRow(u[k * size + row], u, k * size, u, row * size, row, to);
+                double factor = -u[k * size + row];
+                for (int j = row; j < to; j++) {
+                    u[row * size + j] = Math.fma(factor, u[k * size + j], u[row * size + j]);
+                }
             }
             double pivot = u[row * size + row];
             if (!(pivot > 0 && pivot < Double.POSITIVE_INFINITY)) {
                 throw new NotPositiveDefiniteException((long) (count - tile) * size - 1 - row, pivot);
             }
             double root = Math.sqrt(pivot);
+            double reciprocal = 1 / root;
             u[row * size + row] = root;
-            scale(1 / root, u, row * size, row + 1, to);
+            for (int j = row + 1; j < to; j++) {
+                u[row * size + j] *= reciprocal;
+            }
         }
     }
 
     /** X of {@code UᵀX = C}, in place of C: rows {@code from} to {@code to}, columns {@code left} to {@code right}. */
     private void solve(double[] u, int from, int to, double[] c, int left, int right) {
-        for (int row = from; row < to; row++) {
-            for (int k = from; k < row; k++) {
-                subtractRow(u[k * size + row], c, k * size, c, row * size, left, right);
-            }
-            scale(1 / u[row * size + row], c, row * size, left, right);
+        int half = half(from, to, TriangularSolve.MAX_ROWS);
+        if (half < to) {
+            solve(u, from, half, c, left, right);
+            subtractRows(u, from, half, to, c, left, right);
+            solve(u, half, to, c, left, right);
+            return;
         }
+        int at = from * size;
+        TriangularSolve.solve(to - from, right - left, u, at + from, size, c, at + left, size);
     }
 
     /** X of {@code UᵀX = I}, into zeros. */
     private void invertDiagonal(double[] u, double[] x, int from, int to) {
+        int half = half(from, to, TriangularSolve.MAX_ROWS);
+        if (half < to) {
+            invertDiagonal(u, x, from, half);
+            subtractRows(u, from, half, to, x, from, half);
+            solve(u, half, to, x, from, half);
+            invertDiagonal(u, x, half, to);
+            return;
+        }
         for (int row = from; row < to; row++) {
-            for (int k = from; k < row; k++) {
-                subtractRow(u[k * size + row], x, k * size, x, row * size, from, k + 1);
-            }
-            double reciprocal = 1 / u[row * size + row];
-            scale(reciprocal, x, row * size, from, row);
-            x[row * size + row] = reciprocal;
+            x[row * size + row] = 1;
         }
+        solve(u, from, to, x, from, to);
     }
 
-    private static void subtractRow(double factor, double[] x, int xAt, double[] c, int cAt, int left, int right) {
-        for (int j = left; j < right; j++) {
-            c[cAt + j] = Math.fma(-factor, x[xAt + j], c[cAt + j]);
-        }
+    /** What rows {@code from} to {@code half} of C, solved, leave of those until {@code to}. */
+    private void subtractRows(double[] u, int from, int half, int to, double[] c, int left, int right) {
+        DoubleGemm.subtractTransposedLeft(
+                to - half,
+                right - left,
+                half - from,
+                u,
+                from * size + half,
+                size,
+                c,
+                from * size + left,
+                size,
+                c,
+                half * size + left,
+                size);
     }
 
-    private static void scale(double factor, double[] c, int cAt, int left, int right) {
-        for (int j = left; j < right; j++) {
-            c[cAt + j] *= factor;
-        }
+    /** Where rows are cut in two; {@code to} if they are no more than {@code few}, of which the first half is a multiple. */
+    private static int half(int from, int to, int few) {
+        int rows = to - from;
+        return rows <= few ? to : from + (rows / 2 + few - 1) / few * few;
     }
 
     /** First row and column of the reversed matrix in a tile. */
@@ -178,9 +224,14 @@ public final class InverseFactor {
     /** Tile (j, i) of the reversed matrix, from the upper half of H: reflected in the other diagonal. */
     private void loadReversed(int j, int i) throws IOException {
         double[] tile = h.look(count - 1 - i, count - 1 - j, right);
-        for (int row = 0; row < size; row++) {
-            for (int column = 0; column < size; column++) {
-                target[row * size + column] = tile[(size - 1 - column) * size + size - 1 - row];
+        int last = size - 1;
+        for (int top = 0; top < size; top += SQUARE) {
+            for (int left = 0; left < size; left += SQUARE) {
+                for (int row = top; row < Math.min(size, top + SQUARE); row++) {
+                    for (int column = left; column < Math.min(size, left + SQUARE); column++) {
+                        target[row * size + column] = tile[(last - column) * size + last - row];
+                    }
+                }
             }
         }
     }
@@ -191,13 +242,5 @@ public final class InverseFactor {
 
     private void store(int j, int i, double[] tile) throws IOException {
         r.write(count - 1 - i, count - 1 - j, tile);
-    }
-
-    private static void reverse(double[] tile) {
-        for (int low = 0, high = tile.length - 1; low < high; low++, high--) {
-            double swapped = tile[low];
-            tile[low] = tile[high];
-            tile[high] = swapped;
-        }
     }
 }

@@ -2,6 +2,7 @@ package io.sparkgguf.quant;
 
 import io.sparkgguf.kernel.GridRounding;
 import io.sparkgguf.kernel.Lanes;
+import io.sparkgguf.linalg.SeededProducts;
 import io.sparkgguf.model.forward.ForwardDigest;
 import io.sparkgguf.tensor.BlockType;
 import java.io.IOException;
@@ -16,9 +17,9 @@ import java.util.Random;
 import java.util.TreeMap;
 
 /**
- * Digests of what every encoder makes of seeded rows, of what its grid makes of others, and of a forward pass, for
- * comparing one JVM with another. As a program it prints a line {@code TYPE DIGEST} for each type, {@code TYPE-grid
- * DIGEST} for each grid, {@code forward DIGEST} and {@code lanes N}.
+ * Digests of what every encoder makes of seeded rows, of what its grid makes of others, of matrix products and of a
+ * forward pass, for comparing one JVM with another. As a program it prints a line {@code TYPE DIGEST} for each type,
+ * {@code TYPE-grid DIGEST} for each grid, one for each product, {@code forward DIGEST} and {@code lanes N}.
  */
 final class SeededDigests {
     static final long SEED = 20261123;
@@ -40,11 +41,11 @@ final class SeededDigests {
     }
 
     /**
-     * SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance; and
-     * under {@code forward} over logits.
+     * SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance; those of
+     * {@link SeededProducts}; and under {@code forward} over logits.
      */
     static Map<String, String> compute() {
-        Map<String, String> digests = new TreeMap<>();
+        Map<String, String> digests = new TreeMap<>(SeededProducts.compute());
         for (BlockType type : BlockType.values()) {
             BlockFormat format = BlockFormats.of(type);
             if (format.encodes()) {
