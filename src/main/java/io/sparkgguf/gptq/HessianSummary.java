@@ -34,6 +34,18 @@ public record HessianSummary(
         return Optional.ofNullable(unfactored);
     }
 
+    /** {@code importance^(1 - share) * conditional^share} of each column; with a share of 0 the importance itself. */
+    float[] importance(double share) {
+        if (share == 0) {
+            return importance;
+        }
+        float[] mixed = new float[importance.length];
+        for (int i = 0; i < mixed.length; i++) {
+            mixed[i] = (float) (importance[i] * StrictMath.pow((double) conditional[i] / importance[i], share));
+        }
+        return mixed;
+    }
+
     /** Columns of the Hessian. */
     public int columns() {
         return order.length;

@@ -60,7 +60,7 @@ public final class RowSolver {
             throw new InvalidInputException(
                     "Cannot solve rows of " + summary.columns() + " columns: the factor has " + factor.order());
         }
-        importance = options.conditional(type) ? summary.conditional() : summary.importance();
+        importance = summary.importance(options.conditional());
     }
 
     /** Whether rows of this type can be solved. */

@@ -7,6 +7,9 @@ import java.util.Arrays;
 
 /** The groups of one super-block, for {@link Refinement}: some rows at a time. Everything lies by columns. */
 final class SuperBlock {
+    /** Columns that are solved together at most; a larger group is solved in parts, and its scales are fitted with its block. */
+    private static final int LARGEST = 32;
+
     private final GridFormat grid;
     private final LevelGrid levels;
     private final byte[] points;
@@ -63,12 +66,12 @@ final class SuperBlock {
         this.rows = rows;
         this.fitScales = fitScales;
         points = grid.points();
-        size = grid.groupElements();
+        size = Math.min(grid.groupElements(), LARGEST);
         factors = new GroupFactor[width / size];
         for (int g = 0; g < factors.length; g++) {
             factors[g] = new GroupFactor(panel, g * size * stride + from + g * size, stride, size);
         }
-        steps = new ScaleSteps(grid, levels, rows, fitScales);
+        steps = new ScaleSteps(grid, levels, rows, fitScales && size == grid.groupElements());
         fit = fitScales ? new ScaleFit(grid, levels, panel, stride, rows) : null;
     }
 
@@ -100,7 +103,7 @@ final class SuperBlock {
 
     private void solveGroup(int g, int row, int count) {
         GroupFactor factor = factors[g];
-        int group = from / size + g;
+        int group = (from + g * size) / grid.groupElements();
         findCentre(factor, g, group, row, count);
         Arrays.fill(bestStep, 0, count, -1);
         for (int step = 0; step < steps.count(); step++) {

@@ -34,7 +34,7 @@ class RowSolverTest {
                 plain,
                 plain.withOrder(ColumnOrder.NATURAL),
                 plain.withDamping(Damping.CLASSIC),
-                plain.withConditionalBelowBits(9),
+                plain.withConditional(1),
                 grouped.withScales(GptqOptions.Scales.DYNAMIC),
                 plain.withSweeps(2, false),
                 plain.withSweeps(1, true));
@@ -104,7 +104,7 @@ class RowSolverTest {
         }
         MemoryTiles hessian = MemoryTiles.ofSymmetric(diagonal, LAYER.columns, 128);
         for (GptqOptions options : ways().filter(way -> way.sweeps() == 0).toList()) {
-            GptqOptions unconditional = options.withConditionalBelowBits(0);
+            GptqOptions unconditional = options.withConditional(0);
             Layer.Factored factored = Layer.factor(hessian, LAYER.tokens, unconditional);
             RowSolver solver = new RowSolver(type, unconditional, factored.summary(), factored.panels(), null);
             byte[] blocks = new byte[size(type)];
@@ -120,10 +120,8 @@ class RowSolverTest {
     @EnumSource(names = {"Q2_K", "Q3_K", "Q4_K", "Q4_0"})
     void hugeDampingGivesImportanceWeightedRounding(BlockType type) throws IOException {
         Damping huge = new Damping(Damping.Rule.DIAG, 1e12, 0);
-        GptqOptions options = GptqOptions.DEFAULT
-                .withDamping(huge)
-                .withConditionalBelowBits(0)
-                .withSweeps(0, false);
+        GptqOptions options =
+                GptqOptions.DEFAULT.withDamping(huge).withConditional(0).withSweeps(0, false);
         assertArrayEquals(rounded(type), solve(type, options));
     }
 
