@@ -7,8 +7,9 @@ import java.io.Serializable;
  *
  * @param order rows and columns of the matrix
  * @param tileSize rows and columns of a tile
+ * @param diagonalOnly whether only the tiles on the diagonal are kept: enough for importance
  */
-public record TileGrid(int order, int tileSize) implements Serializable {
+public record TileGrid(int order, int tileSize, boolean diagonalOnly) implements Serializable {
     /** Tile sizes are multiples of this, so that kernels work on whole vectors. */
     private static final int STEP = 64;
 
@@ -20,7 +21,12 @@ public record TileGrid(int order, int tileSize) implements Serializable {
 
     /** Tiles of at most {@code largest} rows for a matrix that may be smaller than that. */
     public static TileGrid of(int order, int largest) {
-        return new TileGrid(order, Math.min(largest, (order + STEP - 1) / STEP * STEP));
+        return new TileGrid(order, Math.min(largest, (order + STEP - 1) / STEP * STEP), false);
+    }
+
+    /** The least that holds the diagonal. */
+    public static TileGrid ofDiagonal(int order) {
+        return new TileGrid(order, STEP, true);
     }
 
     /** Tiles along one side. */
@@ -30,12 +36,17 @@ public record TileGrid(int order, int tileSize) implements Serializable {
 
     /** Tiles that are kept. */
     public int count() {
-        return side() * (side() + 1) / 2;
+        return diagonalOnly ? side() : side() * (side() + 1) / 2;
+    }
+
+    /** One past the last tile of tile row {@code i} that is kept; the first is tile (i, i). */
+    public int end(int i) {
+        return diagonalOnly ? i + 1 : side();
     }
 
     /** The place of tile (i, j), i at most j, in row-major order of the kept ones. */
     public int index(int i, int j) {
-        return i * side() - i * (i - 1) / 2 + j - i;
+        return diagonalOnly ? i : i * side() - i * (i - 1) / 2 + j - i;
     }
 
     /** Rows of the matrix in tile row {@code i}. */

@@ -93,7 +93,7 @@ final class TilesFromSpool implements TileSums {
         double[] tile = new double[grid.values()];
         float[] panels = new float[Math.multiplyExact(2 * size, most)];
         for (int i = 0; i < grid.side(); i++) {
-            for (int j = i; j < grid.side(); j++) {
+            for (int j = i; j < grid.end(i); j++) {
                 Arrays.fill(tile, 0);
                 int token = 0;
                 for (int tokens : batches) {

@@ -17,7 +17,7 @@ final class TilesInMemory implements TileSums {
     public void add(float[] x, int tokens) {
         int size = grid.tileSize();
         for (int i = 0; i < grid.side(); i++) {
-            for (int j = i; j < grid.side(); j++) {
+            for (int j = i; j < grid.end(i); j++) {
                 Gram.add(
                         x,
                         0,

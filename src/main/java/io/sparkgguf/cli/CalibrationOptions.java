@@ -113,10 +113,13 @@ final class CalibrationOptions {
             paramLabel = "N",
             description =
                     "Times that all levels of a row are looked at again after GPTQ, one column at a time. Default: "
-                            + "as measured best, see the report.")
+                            + "${sparkgguf.sweeps} XX")
     Integer sweeps;
 
-    @Option(names = "--refit", negatable = true, description = "In these sweeps, fit the scales to the levels as well.")
+    @Option(
+            names = "--refit",
+            negatable = true,
+            description = "In these sweeps, fit the scales to the levels as well. On by default.")
     Boolean refit;
 
     @Option(
@@ -194,7 +197,11 @@ final class CalibrationOptions {
                 tokenizer,
                 gptq(),
                 minBits,
-                propagate,
+                propagate != null
+                        ? propagate
+                        : method == Method.IMATRIX
+                                ? CalibrationSettings.Propagate.ORIGINAL
+                                : CalibrationSettings.Propagate.QUANTIZED,
                 trueSequential,
                 head,
                 nonFinite == NonFinite.STOP,

@@ -123,13 +123,13 @@ final class BlockLoop {
         for (Shard shard : calibration.shards()) {
             tokens.add(new ShardTasks.Tokens(shard, calibration.tokens().of(shard)));
         }
-        long bytes = 4L * calibration.config().width();
         requireFinite(stage(
                 "start: embed",
                 "embed",
                 tokens,
                 item -> item.shard().tokens(),
-                item -> bytes * item.shard().tokens(),
+                item -> item.shard().tokens(),
+                Progress.Unit.TOKENS,
                 tasks::embed));
         seal(-1, now);
     }
@@ -156,8 +156,7 @@ final class BlockLoop {
         if (endedBy == null && !last && !moved) {
             ShardTasks tasks = tasks(new BlendedWeights(original, propagated(block.tensors())));
             int index = block.index(); // what a task takes along
-            requireFinite(
-                    shards(name(block, "propagate"), "propagate", shard -> tasks.propagate(index, shard)));
+            requireFinite(shards(name(block, "propagate"), "propagate", shard -> tasks.propagate(index, shard)));
         }
         seal(block.index(), block.tensors());
         storage.delete(folder.block(storage, block.index()));
@@ -166,8 +165,8 @@ final class BlockLoop {
         }
     }
 
-    private static String name(CalibrationPlan.Block block, String what) {
-        return "blk." + block.index() + ": " + what;
+    private String name(CalibrationPlan.Block block, String what) {
+        return (block.index() == calibration.config().blocks() ? "head" : "blk." + block.index()) + ": " + what;
     }
 
     /** The inputs of a block, those together that are seen in one pass. */
@@ -190,13 +189,19 @@ final class BlockLoop {
         CalibrationFolder folder = calibration.folder();
         boolean held = calibration.tokens().heldOut().count() > 0;
         Map<LinearInput, TileGrid> grids = new EnumMap<>(LinearInput.class);
-        inputs.forEach(input -> grids.put(input, calibration.grid(input)));
+        inputs.forEach(input -> grids.put(input, calibration.grid(block.inputs().get(input))));
         storage.createFolder(folder.partials(storage, block.index()));
         ShardTasks tasks = tasks(new BlendedWeights(original, done.isEmpty() ? null : propagated(done)));
         long memory = asked.work().taskMemory();
         int index = block.index();
+        boolean head = index == calibration.config().blocks();
+        TileGrid first = grids.get(inputs.get(0));
         if (!requireFinite(shards(
-                name(block, "Hessians"), "hessians", shard -> tasks.hessians(index, shard, grids, memory, keep)))) {
+                name(block, "Hessians"),
+                "hessians",
+                head
+                        ? shard -> tasks.headHessian(shard, first, memory)
+                        : shard -> tasks.hessians(index, shard, grids, memory, keep)))) {
             return false;
         }
 
@@ -212,10 +217,8 @@ final class BlockLoop {
                         .filter(shard -> shard.heldOut() == heldOut)
                         .toList();
                 for (int i = 0; i < grid.side(); i++) {
-                    for (int j = i; j < grid.side(); j++) {
-                        if (solved || i == j) {
-                            tiles.add(new HessianTasks.TileItem(input, grid, heldOut, i, j, shards));
-                        }
+                    for (int j = i; j < grid.end(i); j++) {
+                        tiles.add(new HessianTasks.TileItem(input, grid, heldOut, i, j, shards));
                     }
                 }
             }
@@ -225,7 +228,14 @@ final class BlockLoop {
         }
         ToLongFunction<HessianTasks.TileItem> tileBytes =
                 tile -> 8L * tile.grid().values() * tile.shards().size();
-        stage(name(block, "sums"), "sums", tiles, tileBytes::applyAsLong, tileBytes, hessians::sum);
+        stage(
+                name(block, "sums"),
+                "sums",
+                tiles,
+                tileBytes::applyAsLong,
+                tileBytes,
+                Progress.Unit.BYTES,
+                hessians::sum);
         storage.delete(folder.partials(storage, index));
         List<HessianTasks.Factored> factored = stage(
                 name(block, "factors"),
@@ -233,6 +243,7 @@ final class BlockLoop {
                 factors,
                 item -> Math.pow(item.grid().order(), 3),
                 item -> item.grid().memory(),
+                Progress.Unit.BYTES,
                 hessians::factor);
 
         solve(block, inputs, factored, held, hessians);
@@ -336,6 +347,7 @@ final class BlockLoop {
                 items,
                 item -> item.unit().cost(),
                 item -> item.unit().sourceBytes() + item.unit().bytes(),
+                Progress.Unit.BYTES,
                 task::run);
         solved.forEach(result -> results[result.unit().unit()] = result.unit());
         return solved;
@@ -354,8 +366,7 @@ final class BlockLoop {
 
     private List<ShardTasks.Outcome> shards(String name, String kind, Stage.Task<Shard, ShardTasks.Outcome> task)
             throws IOException {
-        long bytes = 4L * calibration.config().width();
-        return stage(name, kind, calibration.shards(), Shard::tokens, shard -> bytes * shard.tokens(), task);
+        return stage(name, kind, calibration.shards(), Shard::tokens, Shard::tokens, Progress.Unit.TOKENS, task);
     }
 
     /** Ends the run, or the calibration, when an activation was no finite number. */
@@ -401,10 +412,11 @@ final class BlockLoop {
             List<T> items,
             ToDoubleFunction<T> cost,
             ToLongFunction<T> size,
+            Progress.Unit unit,
             Stage.Task<T, R> task)
             throws IOException {
         long start = System.nanoTime();
-        List<R> done = Stage.run(session.context(), name, items, cost, size, task, progress);
+        List<R> done = Stage.run(session.context(), name, items, cost, size, unit, task, progress);
         seconds.merge(kind, (System.nanoTime() - start) / 1e9, Double::sum);
         return done;
     }

@@ -16,7 +16,6 @@ import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.quant.mix.TypeChoice;
 import io.sparkgguf.report.CalibrationReport;
 import io.sparkgguf.storage.Storage;
-import io.sparkgguf.tensor.BlockType;
 import io.sparkgguf.tensor.Metadata;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -24,19 +23,33 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /** What calibration does to a plan's tensors, block by block. */
 final class CalibrationPlan {
+    private final Method method;
     private final CalibrationSettings settings;
     private final DecoderConfig config;
+    private final boolean head;
     private final CalibrationTokens tokens;
     private final CalibrationFolder folder;
 
+    /**
+     * @param method GPTQ, or importance-weighted rounding alone
+     * @param head whether the model's output head is calibrated as well
+     */
     CalibrationPlan(
-            CalibrationSettings settings, DecoderConfig config, CalibrationTokens tokens, CalibrationFolder folder) {
+            Method method,
+            CalibrationSettings settings,
+            DecoderConfig config,
+            boolean head,
+            CalibrationTokens tokens,
+            CalibrationFolder folder) {
+        this.method = method;
         this.settings = settings;
         this.config = config;
+        this.head = head;
         this.tokens = tokens;
         this.folder = folder;
     }
@@ -49,6 +62,16 @@ final class CalibrationPlan {
      * @param inputs of its linear layers that are to be seen
      */
     record Block(int index, List<Integer> tensors, Map<LinearInput, Input> inputs) {}
+
+    /** What is read by the output head, which stands behind the blocks like another one, is found under this name. */
+    static final LinearInput HEAD = LinearInput.ATTENTION;
+
+    private static final String HEAD_TENSOR = "output.weight";
+
+    /** Whether the head is calibrated, after the last block. */
+    boolean head() {
+        return head;
+    }
 
     /**
      * An input and the layers that read it.
@@ -89,7 +112,16 @@ final class CalibrationPlan {
                 }
             }
         }
+        if (head) {
+            String file = folder.importance(storage, config.blocks(), HEAD);
+            entries.put(HEAD_TENSOR, new ImatrixEntry(HEAD_TENSOR, file, config.width(), 0, 1, -1, 0));
+        }
         return entries;
+    }
+
+    /** The input that a tensor reads, if it is one that calibration sees. */
+    private Optional<LinearInput> input(String tensor) {
+        return head && tensor.equals(HEAD_TENSOR) ? Optional.of(HEAD) : LinearInput.of(tensor);
     }
 
     /** Columns of an input. */
@@ -103,15 +135,12 @@ final class CalibrationPlan {
 
     /** Whether a tensor of this type and place gets GPTQ. */
     boolean solves(TypeChoice choice) {
-        return choice.shape().rank() == 2
+        return method == Method.GPTQ
+                && choice.shape().rank() == 2
                 && !choice.isCopied()
-                && LinearInput.of(choice.name()).isPresent()
-                && hasGrid(choice.type())
+                && input(choice.name()).isPresent()
+                && RowSolver.solves(choice.type())
                 && choice.type().bitsPerElement() < settings.minBits();
-    }
-
-    private static boolean hasGrid(BlockType type) {
-        return RowSolver.solves(type);
     }
 
     /** What solving a tensor holds, or null when it is rounded. */
@@ -126,25 +155,28 @@ final class CalibrationPlan {
         return new SolveMemory(settings.work().solveMemory(), Math.max(0, one - perRow), perRow);
     }
 
-    /** The blocks of the plan. */
+    /** The blocks of the plan, and behind them the head if it is calibrated. */
     List<Block> blocks(Plan plan) {
         List<Block> blocks = new ArrayList<>();
         for (int block = 0; block < config.blocks(); block++) {
-            blocks.add(block(plan, block));
+            String prefix = "blk." + block + ".";
+            blocks.add(block(plan, block, name -> name.startsWith(prefix)));
+        }
+        if (head) {
+            blocks.add(block(plan, config.blocks(), HEAD_TENSOR::equals));
         }
         return blocks;
     }
 
-    private Block block(Plan plan, int block) {
+    private Block block(Plan plan, int block, Predicate<String> belongs) {
         List<Integer> tensors = new ArrayList<>();
         Map<LinearInput, Input> inputs = new EnumMap<>(LinearInput.class);
-        String prefix = "blk." + block + ".";
         for (PlannedTensor tensor : plan.tensors()) {
-            if (!tensor.name().startsWith(prefix)) {
+            if (!belongs.test(tensor.name())) {
                 continue;
             }
             tensors.add(tensor.index());
-            Optional<LinearInput> reads = LinearInput.of(tensor.name());
+            Optional<LinearInput> reads = input(tensor.name());
             if (reads.isEmpty()) {
                 continue;
             }
@@ -161,14 +193,16 @@ final class CalibrationPlan {
         return new Block(block, tensors, inputs);
     }
 
-    /** How the Hessian of an input is cut. */
-    TileGrid grid(LinearInput input) {
-        return TileGrid.of(columns(input), settings.work().tileSize());
+    /** How the Hessian of an input is cut; of one that nothing is solved with, the diagonal is enough. */
+    TileGrid grid(Input input) {
+        return input.solved().isEmpty()
+                ? TileGrid.ofDiagonal(input.columns())
+                : TileGrid.of(input.columns(), settings.work().tileSize());
     }
 
     /** What the file says of its calibration: names of files without their folders, so that bytes do not depend on these. */
     void describe(Metadata metadata) {
-        metadata.putString("quantize.method", Method.GPTQ.label())
+        metadata.putString("quantize.method", method.label())
                 .putString(
                         "quantize.calibration.files",
                         settings.files().stream()
@@ -190,7 +224,7 @@ final class CalibrationPlan {
             for (Input input : block.inputs().values()) {
                 solved += input.solved().size();
                 weighted += input.weighted().size();
-                all.put(input.input(), grid(input.input()));
+                all.merge(input.input(), grid(input), (a, b) -> a.memory() < b.memory() ? b : a);
             }
         }
         int batch = shards().stream()

@@ -96,7 +96,17 @@ final class Preparation {
         DecoderConfig config = DecoderConfig.of(model.architecture(), model.metadata(), names::contains);
         CalibrationTokens tokens = CalibrationTokens.read(storage, checkpoint, config, settings.calibration());
         warnings.addAll(tokens.training().notes());
-        return new CalibrationPlan(settings.calibration(), config, tokens, CalibrationFolder.in(storage, work()));
+        boolean head = settings.calibration().head();
+        if (head && config.tied()) {
+            warnings.add("the output head is the token embedding, which is rounded and not solved");
+        }
+        return new CalibrationPlan(
+                settings.method(),
+                settings.calibration(),
+                config,
+                head && !config.tied(),
+                tokens,
+                CalibrationFolder.in(storage, work()));
     }
 
     /** The work folder; a plan without an output has none, but names files in one. */

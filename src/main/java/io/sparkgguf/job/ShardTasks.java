@@ -149,6 +149,31 @@ final class ShardTasks implements Serializable {
         });
     }
 
+    /** Sums the shard's share of the Hessian of what the output head reads. */
+    Outcome headHessian(Shard shard, TileGrid grid, long memory) throws IOException {
+        int width = config.width();
+        int block = config.blocks();
+        LinearInput input = CalibrationPlan.HEAD;
+        try (HessianPart part = new HessianPart(Map.of(input, grid), memory, shard)) {
+            Outcome outcome = run(block, shard, decoder -> {
+                float[] states = new float[Math.multiplyExact(largest(shard), width)];
+                float[] normed = new float[states.length];
+                try (HiddenStates.Reader before = hidden(block, shard).open()) {
+                    for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
+                        before.read(batch, states);
+                        part.begin(batch);
+                        decoder.outputInput(states, 0, batch.tokens(), normed);
+                        part.input(block, input, normed, batch.tokens(), width);
+                    }
+                }
+            });
+            if (outcome.nonFinite() == null) {
+                part.write(input, storage, folder.partial(storage, block, input, shard));
+            }
+            return outcome;
+        }
+    }
+
     /** Ends the run over an activation that is no number. */
     static InvalidInputException refusal(Outcome outcome) {
         return new InvalidInputException(outcome.nonFinite()

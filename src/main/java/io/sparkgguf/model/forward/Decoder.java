@@ -165,6 +165,19 @@ public final class Decoder {
     }
 
     /**
+     * What the output head reads: the residual stream after the last block, normed.
+     *
+     * @param hidden {@code tokens * width()} values from index {@code at}; not changed
+     * @param into receives as many from index 0
+     */
+    public void outputInput(float[] hidden, int at, int tokens, float[] into) throws IOException {
+        normed = room(normed, tokens, width());
+        norm(hidden, at, tokens, "output_norm.weight");
+        requireFinite(-1, config.tied() ? "token_embd.weight" : "output.weight", normed, tokens, width());
+        System.arraycopy(normed, 0, into, 0, tokens * width());
+    }
+
+    /**
      * Norms the residual stream after the last block and runs the output head. Each call reads the head's weights once.
      *
      * @param hidden {@code tokens * width()} values from index {@code at}; not changed
