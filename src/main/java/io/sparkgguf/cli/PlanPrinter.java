@@ -4,10 +4,12 @@ import io.sparkgguf.job.Prepared;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
+import io.sparkgguf.report.CalibrationReport;
 import io.sparkgguf.report.PlanReport;
 import io.sparkgguf.report.ReportFile;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.stream.Collectors;
 
 /** A plan for people, or in JSON. */
 final class PlanPrinter {
@@ -48,6 +50,25 @@ final class PlanPrinter {
         out.printf(
                 "%,d work units, at most %s of memory each, about %s of one core%n",
                 plan.units().size(), ByteSize.text(plan.peakUnitMemory()), duration(plan.coreSeconds()));
+        CalibrationReport calibration = report.calibration();
+        if (calibration != null) {
+            out.printf(
+                    "calibration: %,d tokens in %,d sequences of %,d (%,d tokens held out), %d shards; %d tensors solved, %d"
+                            + " weighted%n",
+                    calibration.tokens(),
+                    calibration.sequences(),
+                    calibration.sequenceLength(),
+                    calibration.heldOutTokens(),
+                    calibration.shards(),
+                    calibration.solved(),
+                    calibration.weighted());
+            out.printf(
+                    "memory of a task at its peak: %s; work folder: up to %s besides parts%n",
+                    calibration.memory().entrySet().stream()
+                            .map(task -> task.getKey() + " " + ByteSize.text(task.getValue()))
+                            .collect(Collectors.joining(", ")),
+                    ByteSize.text(calibration.diskBytes()));
+        }
         out.flush();
     }
 

@@ -114,6 +114,9 @@ final class QuantizeOptions {
         List<String> exclude = new ArrayList<>();
     }
 
+    @ArgGroup(validate = false, heading = "%nCalibration:%n")
+    CalibrationOptions calibration = new CalibrationOptions();
+
     @ArgGroup(validate = false, heading = "%nMetadata and files:%n")
     MetadataAndFiles files = new MetadataAndFiles();
 
@@ -209,6 +212,8 @@ final class QuantizeOptions {
                 files.splitMaxSize,
                 running.unitMemory,
                 running.allowNonFinite,
+                calibration.method,
+                calibration.settings(parsed),
                 asked(parsed));
     }
 

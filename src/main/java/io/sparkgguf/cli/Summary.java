@@ -1,6 +1,8 @@
 package io.sparkgguf.cli;
 
+import io.sparkgguf.job.Method;
 import io.sparkgguf.job.QuantizeSettings;
+import io.sparkgguf.report.CalibrationReport;
 import io.sparkgguf.report.Report;
 import java.io.PrintWriter;
 import java.util.Comparator;
@@ -33,6 +35,7 @@ final class Summary {
                 100.0 * bytes / Math.max(1, totals.sourceBytes()),
                 totals.bitsPerWeight());
         out.printf("  types           %s%n", types(report.types()));
+        out.printf("  method          %s%n", method(report));
         List<Report.Tensor> worst = worst(report.tensors());
         out.printf(
                 Locale.ROOT,
@@ -47,6 +50,30 @@ final class Summary {
         out.printf("  time            %s (%s)%n", PlanPrinter.duration(wall), stages(report));
         out.printf("  report          %s%n", settings.reportFile());
         out.flush();
+    }
+
+    /** How weights were rounded, on what, and what came of it. */
+    private static String method(Report report) {
+        String name = Method.valueOf(report.method().toUpperCase(Locale.ROOT)).words();
+        CalibrationReport seen = report.calibration();
+        if (seen == null) {
+            return report.importance() == null
+                    ? name + ", for no --calibration text and no --imatrix was given"
+                    : name + ", by " + report.importance().file();
+        }
+        return "%s, %,d tokens in sequences of %,d, %,d of them held out; %d tensors solved, %d weighted, %d not as asked%n"
+                        .formatted(
+                                name,
+                                seen.tokens(),
+                                seen.sequenceLength(),
+                                seen.heldOutTokens(),
+                                seen.solved(),
+                                seen.weighted(),
+                                seen.fallbacks().size())
+                + "  calibration     "
+                + seen.seconds().entrySet().stream()
+                        .map(stage -> stage.getKey() + " " + PlanPrinter.duration(stage.getValue()))
+                        .collect(Collectors.joining(", "));
     }
 
     private static String types(List<Report.TypeTotal> types) {

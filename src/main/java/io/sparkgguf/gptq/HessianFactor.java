@@ -74,7 +74,7 @@ public final class HessianFactor {
      * The importance of each column: the diagonal over tokens. A dead column has the least of the others, or 1 when all are
      * dead, so that a block of dead columns is still rounded like any other.
      */
-    static float[] importance(double[] diagonal, long tokens) {
+    public static float[] importance(double[] diagonal, long tokens) {
         float[] importance = new float[diagonal.length];
         float least = Float.POSITIVE_INFINITY;
         for (int i = 0; i < importance.length; i++) {

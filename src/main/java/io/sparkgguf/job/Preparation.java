@@ -2,7 +2,9 @@ package io.sparkgguf.job;
 
 import io.sparkgguf.format.gguf.GgufLayout;
 import io.sparkgguf.format.imatrix.ImatrixEntry;
+import io.sparkgguf.model.Model;
 import io.sparkgguf.model.ModelTensor;
+import io.sparkgguf.model.forward.DecoderConfig;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.Planner;
@@ -27,6 +29,7 @@ import io.sparkgguf.validate.TensorEntry;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -51,23 +54,64 @@ final class Preparation {
         warnings.addAll(checkpoint.notes());
         Map<String, ModelTensor> tensors = checkpoint.tensorsByName();
         ImportanceMatrix importance = importance(tensors.keySet());
-        Map<String, ImatrixEntry> entries = importance == null ? Map.of() : importance.entries();
+        CalibrationPlan calibration = calibration(checkpoint);
+        Map<String, ImatrixEntry> entries = new HashMap<>(importance == null ? Map.of() : importance.entries());
+        if (calibration != null) {
+            entries.putAll(calibration.importance(storage));
+        }
         Metadata metadata = checkpoint.model().metadata().copy();
         settings.overrides().forEach(override -> override.applyTo(metadata));
 
-        TypeChoices choices =
-                TypeSelector.select(inputs(checkpoint), ModelFacts.from(metadata), options(importance, entries));
+        TypeChoices choices = TypeSelector.select(inputs(checkpoint), ModelFacts.from(metadata), options(entries));
         warnings.addAll(choices.warnings());
-        describeRun(metadata, importance);
+        describeRun(metadata, importance, calibration);
         checkModel(metadata, choices.choices());
         Planner planner = new Planner(metadata, tensors, choices.choices());
-        Plan plan = planner.plan(output(), layouts(planner, checkpoint), entries::get, settings.unitMemory());
+        Plan plan = planner.plan(
+                output(),
+                layouts(planner, checkpoint),
+                entries::get,
+                settings.unitMemory(),
+                choice -> calibration == null ? null : calibration.memory(choice));
         if (settings.output() != null) {
             Targets.check(storage, settings, checkpoint, plan);
         }
         warnOfMissingImportance(importance, plan);
         return new Prepared(
-                checkpoint, metadata, plan, importance, List.copyOf(warnings), planReport(checkpoint, plan));
+                checkpoint,
+                metadata,
+                plan,
+                importance,
+                calibration,
+                List.copyOf(warnings),
+                planReport(checkpoint, plan, calibration));
+    }
+
+    private CalibrationPlan calibration(Checkpoint checkpoint) throws IOException {
+        if (settings.calibration() == null) {
+            return null;
+        }
+        Model model = checkpoint.model();
+        Set<String> names = checkpoint.tensorsByName().keySet();
+        DecoderConfig config = DecoderConfig.of(model.architecture(), model.metadata(), names::contains);
+        CalibrationTokens tokens = CalibrationTokens.read(storage, checkpoint, config, settings.calibration());
+        warnings.addAll(tokens.training().notes());
+        boolean head = settings.calibration().head();
+        if (head && config.tied()) {
+            warnings.add("the output head is the token embedding, which is rounded and not solved");
+        }
+        return new CalibrationPlan(
+                settings.method(),
+                settings.calibration(),
+                config,
+                head && !config.tied(),
+                tokens,
+                CalibrationFolder.in(storage, work()));
+    }
+
+    /** The work folder; a plan without an output has none, but names files in one. */
+    private String work() {
+        return settings.output() != null || settings.workFolder() != null ? settings.work() : output() + ".work";
     }
 
     private ImportanceMatrix importance(Set<String> tensors) throws IOException {
@@ -82,7 +126,7 @@ final class Preparation {
         return matrix;
     }
 
-    private TypeOptions options(ImportanceMatrix importance, Map<String, ImatrixEntry> entries) {
+    private TypeOptions options(Map<String, ImatrixEntry> entries) {
         TypeOptions asked = settings.types();
         return new TypeOptions(
                 asked.fileType(),
@@ -94,7 +138,7 @@ final class Preparation {
                 asked.noFallback(),
                 asked.allowRequantize(),
                 asked.keepOrder(),
-                importance == null ? null : entries::containsKey);
+                entries.isEmpty() ? null : entries::containsKey);
     }
 
     private static List<InputTensor> inputs(Checkpoint checkpoint) {
@@ -109,7 +153,7 @@ final class Preparation {
     }
 
     /** What the file says of how it was made. */
-    private void describeRun(Metadata metadata, ImportanceMatrix importance) {
+    private void describeRun(Metadata metadata, ImportanceMatrix importance, CalibrationPlan calibration) {
         settings.types()
                 .fileType()
                 .number()
@@ -117,6 +161,9 @@ final class Preparation {
                         .putU32("general.file_type", number));
         if (importance != null) {
             importance.file().describe(metadata, importance.entries().size());
+        }
+        if (calibration != null) {
+            calibration.describe(metadata);
         }
         metadata.putString("quantize.tool", Version.TOOL).putString("quantize.tool_version", Version.number());
     }
@@ -170,7 +217,7 @@ final class Preparation {
         }
     }
 
-    private PlanReport planReport(Checkpoint checkpoint, Plan plan) {
+    private PlanReport planReport(Checkpoint checkpoint, Plan plan, CalibrationPlan calibration) {
         int[] units = new int[plan.tensors().size()];
         for (WorkUnit unit : plan.units()) {
             units[unit.tensor()]++;
@@ -186,6 +233,7 @@ final class Preparation {
                 plan.units().size(),
                 plan.peakUnitMemory(),
                 plan.coreSeconds(),
+                calibration == null ? null : calibration.report(plan),
                 outputs(plan),
                 plan.tensors().stream()
                         .map(tensor -> describe(tensor, plan, units[tensor.index()]))

@@ -12,6 +12,7 @@ import java.util.List;
  * @param metadata all that the output will say
  * @param plan all that will be done
  * @param importance the importance matrix, or null
+ * @param calibration how blocks are calibrated, or null for a run without
  * @param warnings what will not be as asked
  * @param planReport the same for machines
  */
@@ -20,5 +21,6 @@ public record Prepared(
         Metadata metadata,
         Plan plan,
         ImportanceMatrix importance,
+        CalibrationPlan calibration,
         List<String> warnings,
         PlanReport planReport) {}

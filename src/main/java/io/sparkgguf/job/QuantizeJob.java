@@ -75,12 +75,15 @@ public final class QuantizeJob {
         };
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
         try {
-            work.create(progress);
+            work.create(progress, prepared.calibration() == null ? null : Fingerprint.of(settings, prepared));
             timed("start", () -> start(plan));
-            List<UnitResult> units = timed("quantize", () -> quantize(plan));
+            BlockLoop.Outcome loop = prepared.calibration() == null
+                    ? null
+                    : timed("calibrate", () -> new BlockLoop(session, settings, prepared, work, progress).run());
+            List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(plan));
             timed("assemble", () -> assemble(plan));
             List<Long> digests = timed("validate", () -> validate(plan, units));
-            Report report = new ReportBuilder(session, settings, prepared, units, digests, stages).build();
+            Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop).build();
             prepared.checkpoint().requireUnchanged(storage);
             work.publish(ReportFile.json(report));
             return report;
@@ -91,6 +94,10 @@ public final class QuantizeJob {
             throw e;
         } finally {
             work.remove();
+            if (work.isKept()) {
+                progress.say("spark-gguf: what is done stays in " + settings.work()
+                        + "; the same command goes on from there");
+            }
             takeBack(cleanUp);
         }
     }

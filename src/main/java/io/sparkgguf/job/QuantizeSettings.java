@@ -25,6 +25,8 @@ import java.util.function.UnaryOperator;
  * @param splitMaxSize bytes of a shard at the most; 0 for one file
  * @param unitMemory bytes that a work unit may read and write, and hold
  * @param allowNonFinite take NaN and infinite weights as zero
+ * @param method how weights are rounded; null for GPTQ with calibration, importance with a matrix, else plainly
+ * @param calibration the text that inputs are seen on, or null
  * @param asked the options as the user gave them, for the report
  */
 public record QuantizeSettings(
@@ -41,12 +43,15 @@ public record QuantizeSettings(
         long splitMaxSize,
         long unitMemory,
         boolean allowNonFinite,
+        Method method,
+        CalibrationSettings calibration,
         Map<String, Object> asked) {
     /** Fits executors of 1 GiB with several cores. */
     public static final long DEFAULT_UNIT_MEMORY = 64L << 20;
 
     public QuantizeSettings {
         overrides = List.copyOf(overrides);
+        method = method(method, imatrix != null, calibration != null);
         UnitCutter.requireUnitMemory(unitMemory);
         if (imatrix == null
                 && !(importanceFilter.include().isEmpty()
@@ -59,6 +64,22 @@ public record QuantizeSettings(
             throw new InvalidInputException("Cannot combine --keep-split with --split-max-size:"
                     + " one keeps the shards of the source, the other cuts new ones");
         }
+    }
+
+    private static Method method(Method asked, boolean imatrix, boolean calibration) {
+        Method found = calibration ? Method.GPTQ : imatrix ? Method.IMATRIX : Method.RTN;
+        if (asked == null || asked == found) {
+            return found;
+        }
+        String reason = switch (asked) {
+            case RTN -> (calibration ? "--calibration" : "--imatrix") + " is given, which plain rounding does not use";
+            case IMATRIX -> calibration ? null : "it needs --imatrix FILE, or --calibration FILE to make one from";
+            case GPTQ -> "it needs --calibration FILE, text like that which the model is for; none is made up here";
+        };
+        if (reason != null) {
+            throw new InvalidInputException("Cannot use --method " + asked.label() + ": " + reason);
+        }
+        return asked;
     }
 
     /** The same run with files named by {@code name}, which gets null too. */
@@ -77,6 +98,8 @@ public record QuantizeSettings(
                 splitMaxSize,
                 unitMemory,
                 allowNonFinite,
+                method,
+                calibration == null ? null : calibration.renamed(name),
                 asked);
     }
 

@@ -9,6 +9,7 @@ import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.quant.ErrorStats;
 import io.sparkgguf.quant.mix.Rule;
 import io.sparkgguf.quant.mix.TypeChoice;
+import io.sparkgguf.report.CalibrationReport;
 import io.sparkgguf.report.Report;
 import io.sparkgguf.storage.Digest;
 import io.sparkgguf.tensor.BlockType;
@@ -30,11 +31,13 @@ final class ReportBuilder {
     private final List<UnitResult> units;
     private final List<Long> digests;
     private final Map<String, Double> stages;
+    private final BlockLoop.Outcome loop;
 
     /**
      * @param units results by unit id
      * @param digests of the tensors' bytes, by tensor index
      * @param stages seconds of wall time by stage
+     * @param loop what calibration came to, or null
      */
     ReportBuilder(
             Session session,
@@ -42,13 +45,15 @@ final class ReportBuilder {
             Prepared prepared,
             List<UnitResult> units,
             List<Long> digests,
-            Map<String, Double> stages) {
+            Map<String, Double> stages,
+            BlockLoop.Outcome loop) {
         this.session = session;
         this.settings = settings;
         this.prepared = prepared;
         this.units = units;
         this.digests = digests;
         this.stages = stages;
+        this.loop = loop;
     }
 
     Report build() throws IOException {
@@ -73,6 +78,8 @@ final class ReportBuilder {
                 settings.asked(),
                 tokenizer(),
                 importance(),
+                settings.method().label(),
+                calibration(),
                 totals(errors, nonFinite),
                 types(),
                 tensors,
@@ -137,6 +144,9 @@ final class ReportBuilder {
                 measured ? significant(error.largestError()) : null,
                 measured ? significant(error.cosine()) : null,
                 tensor.importance() != null,
+                loop == null || !loop.tensors().containsKey(tensor.index())
+                        ? null
+                        : loop.tensors().get(tensor.index()).report(),
                 nonFinite,
                 Digest.hex(digests.get(tensor.index())));
     }
@@ -186,6 +196,9 @@ final class ReportBuilder {
 
     private List<String> warnings(long[] nonFinite) {
         List<String> warnings = new ArrayList<>(prepared.warnings());
+        if (loop != null) {
+            warnings.addAll(loop.notes());
+        }
         for (PlannedTensor tensor : prepared.plan().tensors()) {
             if (nonFinite[tensor.index()] > 0) {
                 warnings.add("%s: %d weight(s) were NaN or infinite and were taken as zero"
@@ -193,6 +206,24 @@ final class ReportBuilder {
             }
         }
         return warnings;
+    }
+
+    private CalibrationReport calibration() {
+        return loop == null
+                ? null
+                : prepared.calibration().report(prepared.plan()).measured(rounded(loop.seconds()), fallbacks());
+    }
+
+    /** Tensors that calibration was to improve and did not, with the reason. */
+    private List<CalibrationReport.Fallback> fallbacks() {
+        List<CalibrationReport.Fallback> fallbacks = new ArrayList<>();
+        loop.tensors().forEach((index, outcome) -> {
+            if (outcome.reason() != null) {
+                fallbacks.add(new CalibrationReport.Fallback(
+                        prepared.plan().tensors().get(index).name(), outcome.reason()));
+            }
+        });
+        return fallbacks;
     }
 
     private Map<String, Object> environment() throws IOException {
@@ -214,7 +245,7 @@ final class ReportBuilder {
     }
 
     /** Six significant digits: what sums over differently cut slices agree on. */
-    private static double significant(double value) {
+    static double significant(double value) {
         return Double.isFinite(value)
                 ? new java.math.BigDecimal(value)
                         .round(new java.math.MathContext(6))

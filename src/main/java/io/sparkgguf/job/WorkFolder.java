@@ -12,9 +12,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** What a run keeps while it goes on: the folder of its parts, unfinished outputs and report. All is gone when it ends. */
+/**
+ * What a run keeps while it goes on: the folder of its parts, unfinished outputs and report. All is gone when it ends, but
+ * for the folder of a run that calibrated blocks and ended early: the same run goes on from it.
+ */
 final class WorkFolder {
     private static final String MARKER = "spark-gguf-work";
+    private static final String FINGERPRINT = "fingerprint";
 
     private final Storage storage;
     private final String folder;
@@ -22,6 +26,7 @@ final class WorkFolder {
     private final String report;
     private final Owner owner = Owner.here();
     private boolean ours;
+    private boolean keep;
 
     WorkFolder(Storage storage, String folder, List<OutputFile> outputs, String report) {
         this.storage = storage;
@@ -38,6 +43,15 @@ final class WorkFolder {
      *     output cannot be written at an offset
      */
     synchronized void create(Progress progress) throws IOException {
+        create(progress, null);
+    }
+
+    /**
+     * The same for a run that can go on from what an interrupted one left.
+     *
+     * @param fingerprint of all that decides the result; null for a run that begins anew whatever is there
+     */
+    synchronized void create(Progress progress, String fingerprint) throws IOException {
         for (String file : unfinishedFiles()) {
             storage.requireFileName(file);
         }
@@ -59,15 +73,20 @@ final class WorkFolder {
             storage.requireFileName(folder); // its parent is there: no other folder is made that would stay
         }
         ours = true;
-        if (interrupted) {
+        boolean same = interrupted && fingerprint != null && fingerprint.equals(text(file(FINGERPRINT)));
+        if (same) {
+            progress.say("spark-gguf: going on from what the same run left in " + folder);
+        } else if (interrupted) {
             progress.say("spark-gguf: removing what an interrupted run left in " + folder);
             storage.delete(folder);
         }
+        keep = same;
         storage.createFolder(folder);
-        try (OutputStream out = storage.create(marker)) {
-            out.write(owner.text().getBytes(StandardCharsets.UTF_8));
-        }
+        write(marker, owner.text());
         storage.createFolder(parts());
+        if (fingerprint != null && !same) {
+            write(file(FINGERPRINT), fingerprint);
+        }
         for (String file : unfinished()) {
             storage.delete(file);
             Optional<RangeWriter> writer = storage.openForWriting(file);
@@ -93,22 +112,49 @@ final class WorkFolder {
             storage.rename(unfinished(file), outputs.get(file).file());
         }
         storage.rename(unfinishedReport(), report);
+        keep = false;
+    }
+
+    /** From now on, what is done outlives the run's early end. */
+    synchronized void keepIfInterrupted() {
+        keep = true;
+    }
+
+    private void write(String file, String text) throws IOException {
+        try (OutputStream out = storage.create(file)) {
+            out.write(text.getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    private String file(String name) {
+        return storage.resolve(folder, name);
     }
 
     private String marker() {
-        return storage.resolve(folder, MARKER);
+        return file(MARKER);
+    }
+
+    /** A short file of the folder; null when there is none. */
+    private String text(String file) throws IOException {
+        if (!storage.exists(file)) {
+            return null;
+        }
+        try (RangeReader reader = storage.open(file)) {
+            byte[] text = new byte[(int) Math.min(1024, reader.length())];
+            reader.readFully(0, text, 0, text.length);
+            return new String(text, StandardCharsets.UTF_8);
+        }
     }
 
     /** Whose the folder is; empty when it does not say. */
     private Optional<Owner> owner() throws IOException {
-        if (!storage.exists(marker())) {
-            return Optional.empty();
-        }
-        try (RangeReader reader = storage.open(marker())) {
-            byte[] text = new byte[(int) Math.min(1024, reader.length())];
-            reader.readFully(0, text, 0, text.length);
-            return Owner.parse(new String(text, StandardCharsets.UTF_8));
-        }
+        String text = text(marker());
+        return text == null ? Optional.empty() : Owner.parse(text);
+    }
+
+    /** Whether an early end leaves the folder for the same run to go on from. */
+    synchronized boolean isKept() {
+        return keep;
     }
 
     /** Where parts are written. */
@@ -167,6 +213,9 @@ final class WorkFolder {
             }
             for (String file : unfinishedFiles()) {
                 storage.delete(file);
+            }
+            if (keep) {
+                return;
             }
             storage.delete(parts());
             storage.delete(folder);

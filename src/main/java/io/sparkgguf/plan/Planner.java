@@ -62,6 +62,20 @@ public final class Planner {
      */
     public Plan plan(
             String output, List<GgufLayout> layouts, Function<String, ImatrixEntry> importance, long unitMemory) {
+        return plan(output, layouts, importance, unitMemory, choice -> null);
+    }
+
+    /**
+     * The same with tensors that are solved.
+     *
+     * @param solved what solving a tensor holds, or null when it is rounded
+     */
+    public Plan plan(
+            String output,
+            List<GgufLayout> layouts,
+            Function<String, ImatrixEntry> importance,
+            long unitMemory,
+            Function<TypeChoice, SolveMemory> solved) {
         UnitCutter cutter = new UnitCutter(unitMemory);
         List<String> names = GgufSplit.fileNames(output, layouts.size());
         List<OutputFile> files = new ArrayList<>();
@@ -86,7 +100,7 @@ public final class Planner {
                         importance(choice, importance));
                 requireFormats(tensor);
                 planned.add(tensor);
-                units.addAll(cutter.cut(tensor, units.size()));
+                units.addAll(cutter.cut(tensor, units.size(), solved.apply(choice)));
             }
         }
         return new Plan(files, planned, units);

@@ -47,16 +47,21 @@ public final class UnitCutter {
 
     /** Cuts one tensor; ids count on from {@code firstId}. A tensor of no elements has no units. */
     public List<WorkUnit> cut(PlannedTensor tensor, int firstId) {
+        return cut(tensor, firstId, null);
+    }
+
+    /** The same for a tensor that is solved against a Hessian; {@code solve} is null for one that is rounded. */
+    List<WorkUnit> cut(PlannedTensor tensor, int firstId, SolveMemory solve) {
         Grid grid = Grid.of(tensor, unitMemory);
         List<WorkUnit> units = new ArrayList<>();
-        long unitRows = unitRows(tensor, grid);
+        long unitRows = solve == null ? unitRows(tensor, grid) : solvedRows(tensor, grid, solve);
         long row = 0;
         while (row < grid.rows) {
             long end = Math.min(grid.rows, row + unitRows);
             if (grid.rowsPerMatrix > 0) { // never across matrices that have an importance of their own
                 end = Math.min(end, (row / grid.rowsPerMatrix + 1) * grid.rowsPerMatrix);
             }
-            units.add(unit(tensor, grid, firstId + units.size(), row, Math.toIntExact(end - row)));
+            units.add(unit(tensor, grid, firstId + units.size(), row, Math.toIntExact(end - row), solve));
             row = end;
         }
         return units;
@@ -82,7 +87,21 @@ public final class UnitCutter {
         return rows;
     }
 
-    private WorkUnit unit(PlannedTensor tensor, Grid grid, int id, long firstRow, int rows) {
+    private static long solvedRows(PlannedTensor tensor, Grid grid, SolveMemory solve) {
+        long group = grid.order.group();
+        if (solve.of(group) > solve.limit()) {
+            throw new InvalidInputException("Cannot plan tensor " + tensor.name() + ": solving " + group
+                    + " row(s) of " + grid.columns + " columns takes " + solve.of(group)
+                    + " bytes of memory, but --solve-memory is " + solve.limit());
+        }
+        long rows = Math.min(solve.rows(), Integer.MAX_VALUE / 8 / grid.columns);
+        // slices of about the same height, so that none is a small rest that reads the whole Hessian, too
+        long slices = Math.max(1, (grid.rows + rows - 1) / rows);
+        long even = (grid.rows + slices - 1) / slices;
+        return Math.max(group, Math.min(rows / group, (even + group - 1) / group) * group);
+    }
+
+    private WorkUnit unit(PlannedTensor tensor, Grid grid, int id, long firstRow, int rows, SolveMemory solve) {
         Encoding from = tensor.source().encoding();
         BlockType to = tensor.type();
         long elements = (long) rows * grid.columns;
@@ -100,7 +119,9 @@ public final class UnitCutter {
         ImportanceSource importance = tensor.importance() == null
                 ? null
                 : tensor.importance().forMatrix(grid.rowsPerMatrix == 0 ? 0 : (int) (firstRow / grid.rowsPerMatrix));
-        double cost = elements * CostModel.nanosPerWeight(to, tensor.isCopied(), importance != null) * 1e-9;
+        double nanos = CostModel.nanosPerWeight(to, tensor.isCopied(), importance != null)
+                + (solve == null ? 0 : CostModel.nanosOfSolving(grid.columns));
+        double cost = elements * nanos * 1e-9;
         return new WorkUnit(
                 id,
                 tensor.index(),
@@ -117,7 +138,7 @@ public final class UnitCutter {
                 tensor.output(),
                 tensor.offset() + to.bytes(firstRow * grid.columns),
                 to.bytes(elements),
-                memory(tensor, grid, rows),
+                solve == null ? memory(tensor, grid, rows) : Math.max(solve.of(rows), memory(tensor, grid, rows)),
                 cost);
     }
 

@@ -68,4 +68,11 @@ public record WorkUnit(
     public boolean isCopy() {
         return computed == null && order.isAsStored() && source.label().equals(target.label());
     }
+
+    /** The same unit, rounded plainly. */
+    public WorkUnit withoutImportance() {
+        return new WorkUnit(
+                id, tensor, name, source, target, columns, firstRow, rows, order, ranges, computed, null, output,
+                offset, bytes, memory, cost);
+    }
 }

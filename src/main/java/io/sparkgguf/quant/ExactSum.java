@@ -10,7 +10,7 @@ import java.math.BigInteger;
  * <p>The sum is a number in base 2^32 whose lowest digit is worth 2^-1074, the smallest double; digits are kept in longs
  * and carried over now and then. An infinity or NaN stays visible in the result.
  */
-final class ExactSum implements Serializable {
+public final class ExactSum implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private static final int DIGIT_BITS = 32;
@@ -24,7 +24,8 @@ final class ExactSum implements Serializable {
     private int uncarried;
     private double special;
 
-    void add(double term) {
+    /** Adds a term. */
+    public void add(double term) {
         if (!Double.isFinite(term)) {
             special += term;
             return;
@@ -49,7 +50,8 @@ final class ExactSum implements Serializable {
         }
     }
 
-    void add(ExactSum other) {
+    /** Adds all terms of another sum, which stays as it is. */
+    public void add(ExactSum other) {
         other.carry();
         carry();
         for (int i = 0; i < DIGITS; i++) {
@@ -68,7 +70,7 @@ final class ExactSum implements Serializable {
     }
 
     /** The nearest double. */
-    double value() {
+    public double value() {
         if (special != 0) {
             return special;
         }

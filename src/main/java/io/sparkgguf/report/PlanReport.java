@@ -11,6 +11,7 @@ import java.util.List;
  * @param units work units
  * @param peakUnitMemory bytes of memory of the largest unit
  * @param coreSeconds estimated time on one core
+ * @param calibration what calibration would do, or null
  * @param warnings what would not be as asked
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -25,6 +26,7 @@ public record PlanReport(
         int units,
         long peakUnitMemory,
         double coreSeconds,
+        CalibrationReport calibration,
         List<Report.Output> outputs,
         List<Tensor> tensors,
         List<String> warnings) {

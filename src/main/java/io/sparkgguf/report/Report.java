@@ -15,6 +15,8 @@ import java.util.Map;
  * @param options what was asked, as the user would write it
  * @param tokenizer how {@code tokenizer.ggml.pre} was found, or null for a source that already has it
  * @param importance the importance matrix, or null
+ * @param method how weights were rounded, as asked or by default
+ * @param calibration what inputs were seen, or null
  * @param totals sums over all tensors
  * @param types what each type holds
  * @param tensors in the order of the file
@@ -31,6 +33,8 @@ public record Report(
         Map<String, Object> options,
         Map<String, String> tokenizer,
         Importance importance,
+        String method,
+        CalibrationReport calibration,
         Totals totals,
         List<TypeTotal> types,
         List<Tensor> tensors,
@@ -91,7 +95,8 @@ public record Report(
      * @param relativeError root mean square of the error over that of the weights, or null where it cannot be decoded
      * @param maxError largest absolute error
      * @param cosine of the angle between source and result
-     * @param importance whether it was encoded with the importance matrix
+     * @param importance whether it was encoded with importance
+     * @param calibration what calibration made of it, or null when it did not come to it
      * @param xxh64 of its bytes in the file
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -111,6 +116,7 @@ public record Report(
             Double maxError,
             Double cosine,
             boolean importance,
+            CalibratedTensor calibration,
             long nonFinite,
             String xxh64) {}
 }

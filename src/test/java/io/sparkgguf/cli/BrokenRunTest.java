@@ -61,6 +61,8 @@ class BrokenRunTest {
                 0,
                 QuantizeSettings.DEFAULT_UNIT_MEMORY,
                 false,
+                null,
+                null,
                 Map.of());
         Progress saboteur = new Progress() {
             @Override

@@ -68,6 +68,11 @@ public final class Decoder {
 
     /** Bytes that this object comes to hold for batches of so many tokens, whatever their sequences. */
     public long memory(int tokens) {
+        return memory(config, tokens);
+    }
+
+    /** The same for a decoder that is not there yet. */
+    public static long memory(DecoderConfig config, int tokens) {
         long perToken = Float.BYTES
                 * ((long) config.width()
                         + config.queryColumns()
@@ -158,6 +163,19 @@ public final class Decoder {
         }
         layers.apply(at + "ffn_down", inner, 0, tokens, normed, 0);
         Pointwise.add(hidden, 0, normed, 0, tokens * width());
+    }
+
+    /**
+     * What the output head reads: the residual stream after the last block, normed.
+     *
+     * @param hidden {@code tokens * width()} values from index {@code at}; not changed
+     * @param into receives as many from index 0
+     */
+    public void outputInput(float[] hidden, int at, int tokens, float[] into) throws IOException {
+        normed = room(normed, tokens, width());
+        norm(hidden, at, tokens, "output_norm.weight");
+        requireFinite(-1, config.tied() ? "token_embd.weight" : "output.weight", normed, tokens, width());
+        System.arraycopy(normed, 0, into, 0, tokens * width());
     }
 
     /**

@@ -1,0 +1,126 @@
+package io.sparkgguf.calibrate;
+
+import io.sparkgguf.gptq.FactorPanels;
+import io.sparkgguf.gptq.HessianRows;
+import io.sparkgguf.linalg.Tiles;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.WholeFile;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.util.Arrays;
+
+/**
+ * Rows of a matrix as solvers walk through them: float32, a section for each panel of {@value #PANEL_ROWS} rows. Made once
+ * from tiles, read by every task.
+ *
+ * @param upper whether it is upper triangular: then a panel holds the columns from its first row on
+ */
+public record PanelFile(Storage storage, String file, int order, boolean upper) {
+    static final int PANEL_ROWS = 128;
+
+    /** Writes the file: {@code tiles} as a symmetric matrix, or, if {@code upper}, as a triangular one. */
+    public void write(Tiles tiles) throws IOException {
+        WholeFile.write(storage, file, out -> write(tiles, out));
+    }
+
+    private void write(Tiles tiles, OutputStream out) throws IOException {
+        int size = tiles.tileSize();
+        int side = (order + size - 1) / size;
+        double[] tile = new double[size * size];
+        float[] band = new float[Math.multiplyExact(Math.min(size, order), order)];
+        SectionWriter sections = new SectionWriter(out);
+        float[] panel = new float[Math.multiplyExact(PANEL_ROWS, order)];
+        int filled = 0; // rows of the panel that the tile rows so far have given
+        for (int i = 0; i < side; i++) {
+            int rows = Math.min(size, order - i * size);
+            for (int j = upper ? i : 0; j < side; j++) {
+                tiles.read(Math.min(i, j), Math.max(i, j), tile);
+                int columns = Math.min(size, order - j * size);
+                for (int r = 0; r < rows; r++) {
+                    for (int c = 0; c < columns; c++) {
+                        double value = j >= i ? tile[r * size + c] : tile[c * size + r];
+                        band[r * order + j * size + c] = (float) (upper && j == i && c < r ? 0 : value);
+                    }
+                }
+            }
+            for (int r = 0; r < rows; r++) {
+                System.arraycopy(band, r * order, panel, filled * order, order);
+                filled++;
+                int row = i * size + r;
+                if (filled == PANEL_ROWS || row == order - 1) {
+                    int skip = upper ? row + 1 - filled : 0;
+                    sections.write(panel, skip, filled, order - skip, order);
+                    filled = 0;
+                }
+            }
+            if (upper) {
+                Arrays.fill(band, 0);
+            }
+        }
+    }
+
+    private long offset(int panel) {
+        long values = (long) panel * PANEL_ROWS * order;
+        if (upper) {
+            values -= (long) panel * (panel - 1) / 2 * PANEL_ROWS * PANEL_ROWS;
+        }
+        return values * Float.BYTES + (long) panel * SectionWriter.DIGEST_BYTES;
+    }
+
+    /** Opens it. */
+    public Reader open() throws IOException {
+        return new Reader(new SectionReader(storage, file));
+    }
+
+    /** Bytes that an open reader holds. */
+    public static long memory(int order) {
+        return (long) PANEL_ROWS * order * Float.BYTES + SectionWriter.BUFFER_BYTES;
+    }
+
+    /** Reads rows; for one thread. */
+    public final class Reader implements FactorPanels, HessianRows, Closeable {
+        private final SectionReader sections;
+        private float[] panel = new float[0];
+        private int held = -1;
+
+        private Reader(SectionReader sections) {
+            this.sections = sections;
+        }
+
+        @Override
+        public int order() {
+            return order;
+        }
+
+        @Override
+        public void read(int firstRow, int rows, float[] into) throws IOException {
+            for (int done = 0; done < rows; ) {
+                int row = firstRow + done;
+                int index = row / PANEL_ROWS;
+                int first = index * PANEL_ROWS;
+                int have = Math.min(PANEL_ROWS, order - first);
+                int skip = upper ? first : 0;
+                int columns = order - skip;
+                if (held != index) {
+                    if (panel.length == 0) {
+                        panel = new float[PANEL_ROWS * order];
+                    }
+                    held = -1;
+                    sections.read(offset(index), panel, 0, have * columns);
+                    held = index;
+                }
+                int count = Math.min(rows - done, first + have - row);
+                for (int r = 0; r < count; r++) {
+                    System.arraycopy(panel, (row - first + r) * columns, into, (done + r) * order + skip, columns);
+                }
+                done += count;
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            sections.close();
+        }
+    }
+}

@@ -1,0 +1,242 @@
+package io.sparkgguf.cli;
+
+import io.sparkgguf.calibrate.text.Packing;
+import io.sparkgguf.gptq.ColumnOrder;
+import io.sparkgguf.gptq.Damping;
+import io.sparkgguf.gptq.GptqOptions;
+import io.sparkgguf.job.CalibrationSettings;
+import io.sparkgguf.job.Method;
+import io.sparkgguf.tensor.InvalidInputException;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParseResult;
+
+/** The options of quantize and plan that speak of calibration. */
+final class CalibrationOptions {
+    @Option(
+            names = "--method",
+            paramLabel = "M",
+            description = "How weights are rounded: rtn (plainly), imatrix (errors weighted by importance), gptq (each"
+                    + " column's error made up for by the following ones). Default: gptq with --calibration, imatrix"
+                    + " with --imatrix, else rtn.")
+    Method method;
+
+    @Option(
+            names = "--calibration",
+            paramLabel = "FILE",
+            description = "Text like that which the model is for: plain (.txt), JSON lines with 'text' or 'messages',"
+                    + " token ids (.bin of int32, .safetensors), a folder or glob of these, or their URI; repeatable.")
+    List<String> files = new ArrayList<>();
+
+    @Option(
+            names = "--calibration-tokens",
+            paramLabel = "N",
+            defaultValue = "" + CalibrationSettings.DEFAULT_TOKENS,
+            description = "Tokens of it to use at the most. Default: ${DEFAULT-VALUE}.")
+    long tokens;
+
+    @Option(
+            names = "--sequence-length",
+            paramLabel = "L",
+            description = "Tokens of a sequence. Default: " + CalibrationSettings.DEFAULT_SEQUENCE
+                    + ", or the model's context if that is shorter.")
+    Integer sequenceLength;
+
+    @Option(
+            names = "--packing",
+            paramLabel = "P",
+            defaultValue = "documents",
+            description =
+                    "How text becomes sequences: documents (shuffled by the seed, each begun and ended as the model"
+                            + " has it, joined and cut) or llama (in order, as llama-imatrix cuts it). Default: ${DEFAULT-VALUE}.")
+    Packing packing;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "S",
+            defaultValue = "0",
+            description = "Of the order of documents and the choice of held-out sequences. Default: ${DEFAULT-VALUE}.")
+    long seed;
+
+    @Option(
+            names = "--hold-out",
+            paramLabel = "SHARE",
+            defaultValue = "" + CalibrationSettings.DEFAULT_HOLD_OUT,
+            description = "Share of the sequences that judge results instead of making them: a tensor takes GPTQ's only"
+                    + " if it is better there than importance-weighted rounding. 0 for no such guard. Default:"
+                    + " ${DEFAULT-VALUE}.")
+    double holdOut;
+
+    @Option(
+            names = "--tokenizer",
+            paramLabel = "FOLDER",
+            description = "Folder with the model's tokenizer.json, for GGUF sources.")
+    String tokenizer;
+
+    @Option(
+            names = "--damping",
+            paramLabel = "X",
+            description =
+                    "The least of what is added to a Hessian's diagonal, relative to it; with the rule diag more is"
+                            + " added when there are few tokens. Default: 0.03 by the rule diag, 0.01 by mean.")
+    Double damping;
+
+    @Option(
+            names = "--damping-rule",
+            paramLabel = "R",
+            defaultValue = "diag",
+            description =
+                    "What damping is relative to: diag (each element of the diagonal) or mean (their mean, as other"
+                            + " tools have it). Default: ${DEFAULT-VALUE}.")
+    Damping.Rule dampingRule;
+
+    @Option(
+            names = "--act-order",
+            negatable = true,
+            defaultValue = "true",
+            fallbackValue = "true",
+            description = "Round the columns with the largest inputs first (the file's order stays). On by default.")
+    boolean actOrder;
+
+    @Option(
+            names = "--gptq-min-bits",
+            paramLabel = "B",
+            defaultValue = "" + CalibrationSettings.DEFAULT_MIN_BITS,
+            description = "Bits per weight from which on rounding by importance is good enough: GPTQ is for types of"
+                    + " fewer. Default: ${DEFAULT-VALUE}, so Q6_K and Q8_0 are rounded.")
+    double minBits;
+
+    @Option(
+            names = "--sweeps",
+            paramLabel = "N",
+            description =
+                    "Times that all levels of a row are looked at again after GPTQ, one column at a time. Default: "
+                            + "${sparkgguf.sweeps} XX")
+    Integer sweeps;
+
+    @Option(
+            names = "--refit",
+            negatable = true,
+            description = "In these sweeps, fit the scales to the levels as well. On by default.")
+    Boolean refit;
+
+    @Option(
+            names = "--propagate",
+            paramLabel = "W",
+            defaultValue = "quantized",
+            description =
+                    "Which weights make the inputs of later blocks: quantized (so that these make up for errors of"
+                            + " earlier ones) or original. Default: ${DEFAULT-VALUE}.")
+    CalibrationSettings.Propagate propagate;
+
+    @Option(
+            names = "--true-sequential",
+            description = "Within a block, see inputs anew behind each group of quantized layers (q k v, o, gate up,"
+                    + " down): four passes instead of one.")
+    boolean trueSequential;
+
+    @Option(names = "--calibrate-head", description = "Solve the output head, too.")
+    boolean head;
+
+    @Option(
+            names = "--non-finite-activations",
+            paramLabel = "A",
+            defaultValue = "stop",
+            description = "When an activation is NaN or infinite: stop, or fallback (round this block and the following"
+                    + " ones plainly, with a warning). Default: ${DEFAULT-VALUE}.")
+    NonFinite nonFinite;
+
+    enum NonFinite {
+        STOP,
+        FALLBACK
+    }
+
+    @Option(
+            names = "--shard-tokens",
+            paramLabel = "N",
+            description =
+                    "Tokens that one task takes through a block. Sums are taken shard by shard, so the last bits of"
+                            + " a Hessian depend on it. Default: 8192.")
+    Integer shardTokens;
+
+    @Option(names = "--tile-size", paramLabel = "N", hidden = true, description = "Rows of a Hessian's tile.")
+    Integer tileSize;
+
+    @Option(
+            names = "--hessian-memory",
+            paramLabel = "SIZE",
+            converter = ByteSize.Binary.class,
+            description =
+                    "What a task may keep of Hessians while it sums them; larger ones go through a temporary file."
+                            + " Default: 512m.")
+    Long hessianMemory;
+
+    @Option(
+            names = "--solve-memory",
+            paramLabel = "SIZE",
+            converter = ByteSize.Binary.class,
+            description = "What solving a slice of rows may hold. Default: 256m.")
+    Long solveMemory;
+
+    /** The settings, or null when there is no calibration. */
+    CalibrationSettings settings(ParseResult parsed) {
+        if (files.isEmpty()) {
+            requireNone(parsed);
+            return null;
+        }
+        CalibrationSettings.Work work = CalibrationSettings.Work.DEFAULT;
+        return new CalibrationSettings(
+                files,
+                tokens,
+                sequenceLength == null ? 0 : sequenceLength,
+                packing,
+                seed,
+                holdOut,
+                tokenizer,
+                gptq(),
+                minBits,
+                propagate != null
+                        ? propagate
+                        : method == Method.IMATRIX
+                                ? CalibrationSettings.Propagate.ORIGINAL
+                                : CalibrationSettings.Propagate.QUANTIZED,
+                trueSequential,
+                head,
+                nonFinite == NonFinite.STOP,
+                new CalibrationSettings.Work(
+                        shardTokens == null ? work.shardTokens() : shardTokens,
+                        tileSize == null ? work.tileSize() : tileSize,
+                        hessianMemory == null ? work.taskMemory() : hessianMemory,
+                        solveMemory == null ? work.solveMemory() : solveMemory));
+    }
+
+    private GptqOptions gptq() {
+        Damping usual = dampingRule == Damping.Rule.DIAG ? Damping.DIAGONAL : Damping.CLASSIC;
+        try {
+            Damping chosen = damping == null ? usual : new Damping(dampingRule, damping, usual.perToken());
+            GptqOptions options =
+                    GptqOptions.DEFAULT.withDamping(chosen).withOrder(actOrder ? ColumnOrder.ACT : ColumnOrder.NATURAL);
+            if (sweeps != null || refit != null) {
+                int count = sweeps == null ? Math.max(options.sweeps(), refit ? 1 : 0) : sweeps;
+                options = options.withSweeps(count, refit == null ? options.refit() && count > 0 : refit);
+            }
+            return options;
+        } catch (IllegalArgumentException e) {
+            throw new InvalidInputException(e.getMessage(), e);
+        }
+    }
+
+    /** Options of calibration mean nothing without it. */
+    private static void requireNone(ParseResult parsed) {
+        for (OptionSpec option : parsed.matchedOptions()) {
+            if (option.userObject() instanceof java.lang.reflect.Field field
+                    && field.getDeclaringClass() == CalibrationOptions.class
+                    && !option.longestName().equals("--method")) {
+                throw new InvalidInputException(
+                        "Cannot use " + option.longestName() + " without --calibration: it says how to calibrate");
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.calibrate.Shard;
+import io.sparkgguf.model.forward.LinearInput;
+import io.sparkgguf.storage.Storage;
+import java.io.Serializable;
+import java.util.Locale;
+
+/**
+ * Names of the files that calibration keeps in the work folder.
+ *
+ * @param folder of all of them
+ */
+record CalibrationFolder(String folder) implements Serializable {
+
+    /** The folder in a work folder. */
+    static CalibrationFolder in(Storage storage, String work) {
+        return new CalibrationFolder(storage.resolve(work, "calibration"));
+    }
+
+    /** Hidden states of all shards. */
+    String hidden(Storage storage) {
+        return storage.resolve(folder, "hidden");
+    }
+
+    /** The hidden states of a shard before a block. */
+    String hidden(Storage storage, int block, Shard shard) {
+        return storage.resolve(hidden(storage), "block-%04d-shard-%06d".formatted(block, shard.id()));
+    }
+
+    /** What a block needs while it is worked on. */
+    String block(Storage storage, int block) {
+        return storage.resolve(folder, "block-%04d".formatted(block));
+    }
+
+    /** Partial Hessians of a block, all shards. */
+    String partials(Storage storage, int block) {
+        return storage.resolve(block(storage, block), "partials");
+    }
+
+    String partial(Storage storage, int block, LinearInput input, Shard shard) {
+        return storage.resolve(partials(storage, block), label(input) + "-shard-%06d".formatted(shard.id()));
+    }
+
+    /** A Hessian's tiles. */
+    String hessian(Storage storage, int block, LinearInput input, boolean heldOut) {
+        return storage.resolve(block(storage, block), label(input) + (heldOut ? "-held-out" : "-training"));
+    }
+
+    /** A factor's tiles while it is made. */
+    String factor(Storage storage, int block, LinearInput input) {
+        return storage.resolve(block(storage, block), label(input) + "-factor");
+    }
+
+    /** Rows of a factor or Hessian. */
+    String panels(Storage storage, int block, LinearInput input, String matrix) {
+        return storage.resolve(block(storage, block), label(input) + "-" + matrix + "-panels");
+    }
+
+    /** What a solve needs beside the factor. */
+    String summary(Storage storage, int block, LinearInput input) {
+        return storage.resolve(block(storage, block), label(input) + "-summary");
+    }
+
+    /** The importance of an input's columns: float32 from byte 0. */
+    String importance(Storage storage, int block, LinearInput input) {
+        return storage.resolve(block(storage, block), label(input) + "-importance");
+    }
+
+    /** Says that a block is done. */
+    String manifest(Storage storage, int block) {
+        return storage.resolve(folder, block < 0 ? "start.done" : "block-%04d.done".formatted(block));
+    }
+
+    private static String label(LinearInput input) {
+        return input.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+}

@@ -1,0 +1,271 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.calibrate.HessianPart;
+import io.sparkgguf.calibrate.Shard;
+import io.sparkgguf.calibrate.TileGrid;
+import io.sparkgguf.format.imatrix.ImatrixEntry;
+import io.sparkgguf.gptq.RowSolver;
+import io.sparkgguf.model.forward.Decoder;
+import io.sparkgguf.model.forward.DecoderConfig;
+import io.sparkgguf.model.forward.LinearInput;
+import io.sparkgguf.plan.Plan;
+import io.sparkgguf.plan.PlannedTensor;
+import io.sparkgguf.plan.SolveMemory;
+import io.sparkgguf.plan.WorkUnit;
+import io.sparkgguf.quant.BlockFormats;
+import io.sparkgguf.quant.mix.TypeChoice;
+import io.sparkgguf.report.CalibrationReport;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.tensor.Metadata;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+
+/** What calibration does to a plan's tensors, block by block. */
+final class CalibrationPlan {
+    private final Method method;
+    private final CalibrationSettings settings;
+    private final DecoderConfig config;
+    private final boolean head;
+    private final CalibrationTokens tokens;
+    private final CalibrationFolder folder;
+
+    /**
+     * @param method GPTQ, or importance-weighted rounding alone
+     * @param head whether the model's output head is calibrated as well
+     */
+    CalibrationPlan(
+            Method method,
+            CalibrationSettings settings,
+            DecoderConfig config,
+            boolean head,
+            CalibrationTokens tokens,
+            CalibrationFolder folder) {
+        this.method = method;
+        this.settings = settings;
+        this.config = config;
+        this.head = head;
+        this.tokens = tokens;
+        this.folder = folder;
+    }
+
+    /**
+     * The tensors of a block.
+     *
+     * @param index of the block
+     * @param tensors all of them, as indices of the plan
+     * @param inputs of its linear layers that are to be seen
+     */
+    record Block(int index, List<Integer> tensors, Map<LinearInput, Input> inputs) {}
+
+    /** What is read by the output head, which stands behind the blocks like another one, is found under this name. */
+    static final LinearInput HEAD = LinearInput.ATTENTION;
+
+    private static final String HEAD_TENSOR = "output.weight";
+
+    /** Whether the head is calibrated, after the last block. */
+    boolean head() {
+        return head;
+    }
+
+    /**
+     * An input and the layers that read it.
+     *
+     * @param solved tensors that get GPTQ
+     * @param weighted tensors that are rounded with the input's importance
+     */
+    record Input(LinearInput input, int columns, List<Integer> solved, List<Integer> weighted) {}
+
+    CalibrationSettings settings() {
+        return settings;
+    }
+
+    DecoderConfig config() {
+        return config;
+    }
+
+    CalibrationTokens tokens() {
+        return tokens;
+    }
+
+    CalibrationFolder folder() {
+        return folder;
+    }
+
+    List<Shard> shards() {
+        return tokens.shards();
+    }
+
+    /** The importance that calibration will make, by tensor, before it is made. */
+    Map<String, ImatrixEntry> importance(Storage storage) {
+        Map<String, ImatrixEntry> entries = new LinkedHashMap<>();
+        for (int block = 0; block < config.blocks(); block++) {
+            for (LinearInput input : LinearInput.values()) {
+                String file = folder.importance(storage, block, input);
+                for (String tensor : input.tensors(block)) {
+                    entries.put(tensor, new ImatrixEntry(tensor, file, columns(input), 0, 1, -1, 0));
+                }
+            }
+        }
+        if (head) {
+            String file = folder.importance(storage, config.blocks(), HEAD);
+            entries.put(HEAD_TENSOR, new ImatrixEntry(HEAD_TENSOR, file, config.width(), 0, 1, -1, 0));
+        }
+        return entries;
+    }
+
+    /** The input that a tensor reads, if it is one that calibration sees. */
+    private Optional<LinearInput> input(String tensor) {
+        return head && tensor.equals(HEAD_TENSOR) ? Optional.of(HEAD) : LinearInput.of(tensor);
+    }
+
+    /** Columns of an input. */
+    int columns(LinearInput input) {
+        return switch (input) {
+            case ATTENTION, FEED_FORWARD -> config.width();
+            case ATTENTION_OUTPUT -> config.queryColumns();
+            case FEED_FORWARD_DOWN -> config.feedForward();
+        };
+    }
+
+    /** Whether a tensor of this type and place gets GPTQ. */
+    boolean solves(TypeChoice choice) {
+        return method == Method.GPTQ
+                && choice.shape().rank() == 2
+                && !choice.isCopied()
+                && input(choice.name()).isPresent()
+                && RowSolver.solves(choice.type())
+                && choice.type().bitsPerElement() < settings.minBits();
+    }
+
+    /** What solving a tensor holds, or null when it is rounded. */
+    SolveMemory memory(TypeChoice choice) {
+        if (!solves(choice)) {
+            return null;
+        }
+        int columns = Math.toIntExact(choice.shape().columns());
+        long one = SolveTask.memory(choice.type(), settings.gptq(), 1, columns);
+        long more = SolveTask.memory(choice.type(), settings.gptq(), 65, columns);
+        long perRow = Math.max(1, (more - one + 63) / 64);
+        return new SolveMemory(settings.work().solveMemory(), Math.max(0, one - perRow), perRow);
+    }
+
+    /** The blocks of the plan, and behind them the head if it is calibrated. */
+    List<Block> blocks(Plan plan) {
+        List<Block> blocks = new ArrayList<>();
+        for (int block = 0; block < config.blocks(); block++) {
+            String prefix = "blk." + block + ".";
+            blocks.add(block(plan, block, name -> name.startsWith(prefix)));
+        }
+        if (head) {
+            blocks.add(block(plan, config.blocks(), HEAD_TENSOR::equals));
+        }
+        return blocks;
+    }
+
+    private Block block(Plan plan, int block, Predicate<String> belongs) {
+        List<Integer> tensors = new ArrayList<>();
+        Map<LinearInput, Input> inputs = new EnumMap<>(LinearInput.class);
+        for (PlannedTensor tensor : plan.tensors()) {
+            if (!belongs.test(tensor.name())) {
+                continue;
+            }
+            tensors.add(tensor.index());
+            Optional<LinearInput> reads = input(tensor.name());
+            if (reads.isEmpty()) {
+                continue;
+            }
+            boolean solved = solves(tensor.choice());
+            boolean weighted = !solved
+                    && tensor.importance() != null
+                    && BlockFormats.of(tensor.type()).usesImportance();
+            if (solved || weighted) {
+                Input input = inputs.computeIfAbsent(
+                        reads.get(), key -> new Input(key, columns(key), new ArrayList<>(), new ArrayList<>()));
+                (solved ? input.solved() : input.weighted()).add(tensor.index());
+            }
+        }
+        return new Block(block, tensors, inputs);
+    }
+
+    /** How the Hessian of an input is cut; of one that nothing is solved with, the diagonal is enough. */
+    TileGrid grid(Input input) {
+        return input.solved().isEmpty()
+                ? TileGrid.ofDiagonal(input.columns())
+                : TileGrid.of(input.columns(), settings.work().tileSize());
+    }
+
+    /** What the file says of its calibration: names of files without their folders, so that bytes do not depend on these. */
+    void describe(Metadata metadata) {
+        metadata.putString("quantize.method", method.label())
+                .putString(
+                        "quantize.calibration.files",
+                        settings.files().stream()
+                                .map(file -> file.substring(file.lastIndexOf('/') + 1))
+                                .collect(Collectors.joining(", ")))
+                .putU32("quantize.calibration.tokens_count", tokens.all())
+                .putU32("quantize.calibration.sequence_length", tokens.sequenceLength());
+    }
+
+    /** What calibration does, and what its tasks hold. */
+    CalibrationReport report(Plan plan) {
+        List<Block> blocks = blocks(plan);
+        Map<String, Long> memory = new LinkedHashMap<>();
+        long disk = 0;
+        int solved = 0;
+        int weighted = 0;
+        Map<LinearInput, TileGrid> all = new EnumMap<>(LinearInput.class);
+        for (Block block : blocks) {
+            for (Input input : block.inputs().values()) {
+                solved += input.solved().size();
+                weighted += input.weighted().size();
+                all.merge(input.input(), grid(input), (a, b) -> a.memory() < b.memory() ? b : a);
+            }
+        }
+        int batch = shards().stream()
+                .flatMap(shard -> shard.batches(ShardTasks.BATCH_TOKENS).stream())
+                .mapToInt(Shard.Batch::tokens)
+                .max()
+                .orElse(0);
+        long taskMemory = settings.work().taskMemory();
+        long forward = Decoder.memory(config, batch) + (long) batch * config.width() * Float.BYTES;
+        memory.put("forward", forward);
+        memory.put("hessians", forward + HessianPart.memory(all, taskMemory, batch));
+        long tile = all.values().stream().mapToLong(TileGrid::values).max().orElse(0) * Double.BYTES;
+        memory.put("sums", 2 * tile);
+        memory.put(
+                "factors",
+                all.values().stream()
+                        .mapToLong(grid -> HessianTasks.factorMemory(grid, taskMemory))
+                        .max()
+                        .orElse(0));
+        memory.put(
+                "solve",
+                plan.units().stream()
+                        .filter(unit -> solves(plan.tensors().get(unit.tensor()).choice()))
+                        .mapToLong(WorkUnit::memory)
+                        .max()
+                        .orElse(0));
+        long hessians = all.values().stream().mapToLong(TileGrid::memory).sum();
+        disk = 2 * tokens.all() * config.width() * Float.BYTES + hessians * (shards().size() + 3L);
+        return new CalibrationReport(
+                settings.files(),
+                tokens.all(),
+                tokens.training().count() + tokens.heldOut().count(),
+                tokens.sequenceLength(),
+                tokens.counted(false),
+                tokens.counted(true),
+                shards().size(),
+                solved,
+                weighted,
+                memory,
+                disk,
+                null,
+                null);
+    }
+}

@@ -1,0 +1,178 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.calibrate.HessianTiles;
+import io.sparkgguf.calibrate.PanelFile;
+import io.sparkgguf.calibrate.SectionReader;
+import io.sparkgguf.calibrate.SectionWriter;
+import io.sparkgguf.calibrate.Shard;
+import io.sparkgguf.calibrate.TileGrid;
+import io.sparkgguf.gptq.GptqOptions;
+import io.sparkgguf.gptq.HessianFactor;
+import io.sparkgguf.gptq.HessianSummary;
+import io.sparkgguf.model.forward.LinearInput;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.WholeFile;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.Arrays;
+import java.util.List;
+
+/** What tasks do with the Hessians of a block: add up shards tile by tile, factor, and lay out rows for the solvers. */
+final class HessianTasks implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private final Storage storage;
+    private final CalibrationFolder folder;
+    private final int block;
+    private final GptqOptions options;
+    private final long memory;
+
+    /** @param memory bytes that a task may hold for tiles */
+    HessianTasks(Storage storage, CalibrationFolder folder, int block, GptqOptions options, long memory) {
+        this.storage = storage;
+        this.folder = folder;
+        this.block = block;
+        this.options = options;
+        this.memory = memory;
+    }
+
+    /** A tile of a sum over shards. */
+    record TileItem(LinearInput input, TileGrid grid, boolean heldOut, int i, int j, List<Shard> shards)
+            implements Serializable {}
+
+    /**
+     * A Hessian to be factored.
+     *
+     * @param tokens in the sum
+     * @param solved whether anything is solved with it; else its diagonal is all that is wanted
+     * @param heldOut whether there is one of held-out tokens as well
+     */
+    record FactorItem(LinearInput input, TileGrid grid, long tokens, boolean solved, boolean heldOut)
+            implements Serializable {}
+
+    /**
+     * What became of a Hessian.
+     *
+     * @param lambda damping, 0 when it was not factored
+     * @param raised times the damping was raised
+     * @param deadColumns columns whose input is always 0
+     * @param columns of the input
+     * @param fallback null, or why there is no factor
+     * @param nanos of the task
+     */
+    record Factored(
+            LinearInput input, double lambda, int raised, int deadColumns, int columns, String fallback, long nanos)
+            implements Serializable {
+        /** Whether the tokens say nothing at all of these columns. */
+        boolean isDead() {
+            return deadColumns == columns;
+        }
+    }
+
+    private HessianTiles hessian(LinearInput input, TileGrid grid, boolean heldOut) {
+        return new HessianTiles(storage, folder.hessian(storage, block, input, heldOut), grid);
+    }
+
+    PanelFile factorPanels(LinearInput input, int order) {
+        return new PanelFile(storage, folder.panels(storage, block, input, "factor"), order, true);
+    }
+
+    PanelFile hessianPanels(LinearInput input, int order, boolean heldOut) {
+        return new PanelFile(
+                storage, folder.panels(storage, block, input, heldOut ? "held-out" : "training"), order, false);
+    }
+
+    /** Adds up one tile. */
+    Long sum(TileItem item) throws IOException {
+        long start = System.nanoTime();
+        List<String> parts = item.shards().stream()
+                .map(shard -> folder.partial(storage, block, item.input(), shard))
+                .toList();
+        hessian(item.input(), item.grid(), item.heldOut()).sum(item.i(), item.j(), parts);
+        return System.nanoTime() - start;
+    }
+
+    /** Bytes that {@link #factor} holds. */
+    static long factorMemory(TileGrid grid, long memory) {
+        long tile = (long) grid.values() * Double.BYTES;
+        long band = (long) grid.side() * tile;
+        // reordering fills bands of tiles; laying out rows holds one band in float32, and a panel
+        return 4 * tile
+                + Math.max(
+                        Math.max(band, Math.min(memory, band * grid.side())),
+                        band / 2 + PanelFile.memory(grid.order()));
+    }
+
+    /** Factors a Hessian and writes what solvers read. */
+    Factored factor(FactorItem item) throws IOException {
+        long start = System.nanoTime();
+        LinearInput input = item.input();
+        TileGrid grid = item.grid();
+        HessianTiles hessian = hessian(input, grid, false);
+        if (!item.solved()) {
+            double[] diagonal = hessian.diagonal();
+            writeImportance(input, HessianFactor.importance(diagonal, item.tokens()));
+            int dead = (int) Arrays.stream(diagonal).filter(value -> value == 0).count();
+            return new Factored(input, 0, 0, dead, grid.order(), null, System.nanoTime() - start);
+        }
+        HessianTiles factor = new HessianTiles(storage, folder.factor(storage, block, input), grid);
+        HessianSummary summary = HessianFactor.compute(hessian, item.tokens(), options, factor, memory);
+        writeImportance(input, summary.importance());
+        writeSummary(input, summary);
+        hessianPanels(input, grid.order(), false).write(hessian);
+        if (item.heldOut()) {
+            hessianPanels(input, grid.order(), true).write(hessian(input, grid, true));
+        }
+        if (summary.fallback().isEmpty()) {
+            factorPanels(input, grid.order()).write(factor);
+        }
+        return new Factored(
+                input,
+                summary.lambda(),
+                summary.raised(),
+                summary.deadColumns(),
+                summary.columns(),
+                summary.fallback().orElse(null),
+                System.nanoTime() - start);
+    }
+
+    private void writeImportance(LinearInput input, float[] importance) throws IOException {
+        WholeFile.write(
+                storage,
+                folder.importance(storage, block, input),
+                out -> new SectionWriter(out).write(importance, 0, importance.length));
+    }
+
+    private void writeSummary(LinearInput input, HessianSummary summary) throws IOException {
+        WholeFile.write(storage, folder.summary(storage, block, input), out -> {
+            SectionWriter sections = new SectionWriter(out);
+            sections.write(summary.order());
+            for (float[] values : List.of(summary.importance(), summary.conditional(), summary.ridge())) {
+                sections.write(values, 0, values.length);
+            }
+        });
+    }
+
+    /** Reads back what a solve needs; {@code factored} and {@code tokens} say what the file does not. */
+    HessianSummary readSummary(Factored factored, long tokens) throws IOException {
+        int columns = factored.columns();
+        int[] order = new int[columns];
+        float[][] values = new float[3][columns];
+        try (SectionReader sections = new SectionReader(storage, folder.summary(storage, block, factored.input()))) {
+            sections.read(0, order);
+            for (int i = 0; i < values.length; i++) {
+                sections.read((1L + i) * SectionWriter.length(columns, Float.BYTES), values[i], 0, columns);
+            }
+        }
+        return new HessianSummary(
+                tokens,
+                factored.lambda(),
+                factored.raised(),
+                factored.deadColumns(),
+                order,
+                values[0],
+                values[1],
+                values[2],
+                factored.fallback());
+    }
+}

@@ -1,0 +1,199 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.calibrate.PanelFile;
+import io.sparkgguf.gptq.GptqOptions;
+import io.sparkgguf.gptq.HessianError;
+import io.sparkgguf.gptq.HessianSummary;
+import io.sparkgguf.gptq.RowSolver;
+import io.sparkgguf.model.forward.LinearInput;
+import io.sparkgguf.plan.WorkUnit;
+import io.sparkgguf.quant.BlockFormat;
+import io.sparkgguf.quant.BlockFormats;
+import io.sparkgguf.quant.ErrorStats;
+import io.sparkgguf.quant.ExactSum;
+import io.sparkgguf.storage.Digest;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.WholeFile;
+import io.sparkgguf.tensor.BlockType;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.List;
+
+/**
+ * Does one unit of a calibrated block: solves its rows against their Hessian and writes the part, or rounds them. All rows
+ * of a solved unit are in memory at once.
+ */
+final class SolveTask implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private final Storage storage;
+    private final String partFolder;
+    private final boolean allowNonFinite;
+    private final HessianTasks hessians;
+    private final GptqOptions options;
+
+    SolveTask(Storage storage, String partFolder, boolean allowNonFinite, HessianTasks hessians, GptqOptions options) {
+        this.storage = storage;
+        this.partFolder = partFolder;
+        this.allowNonFinite = allowNonFinite;
+        this.hessians = hessians;
+        this.options = options;
+    }
+
+    /**
+     * A unit and what is known of its Hessian.
+     *
+     * @param factored null for a unit that is rounded
+     * @param tokens in the Hessian
+     * @param heldOut whether there is one of held-out tokens
+     */
+    record Item(WorkUnit unit, HessianTasks.Factored factored, long tokens, boolean heldOut) implements Serializable {}
+
+    /**
+     * What a task tells.
+     *
+     * @param errors null for a unit that was rounded
+     */
+    record Result(UnitResult unit, Errors errors) implements Serializable {}
+
+    /**
+     * Errors of the layer's output, summed over rows without rounding, so that slices do not matter: plain rounding,
+     * importance-weighted rounding, the solver's result, and the weights themselves, which errors are relative to.
+     *
+     * @param training under the Hessian that made the result
+     * @param heldOut under that of held-out tokens, or null
+     * @param solveNanos of the solver alone
+     * @param operations floating-point operations that it did: two for each weight and each column behind it
+     */
+    record Errors(ExactSum[] training, ExactSum[] heldOut, long solveNanos, double operations) implements Serializable {
+        static final int ROUNDED = 0;
+        static final int WEIGHTED = 1;
+        static final int SOLVED = 2;
+        static final int WEIGHTS = 3;
+        static final int COUNT = 4;
+    }
+
+    /** Bytes that a solve of so many rows holds. */
+    static long memory(BlockType type, GptqOptions options, int rows, int columns) {
+        long weights = (long) rows * columns;
+        long blocks = type.bytes(weights);
+        // the weights and, while errors are taken, four changes of them and one that is being made
+        long arrays = weights * Float.BYTES + blocks;
+        long errors = weights * Float.BYTES * 5 + HessianError.memory(rows, columns);
+        return arrays
+                + Math.max(errors, RowSolver.memory(type, options, rows, columns))
+                + PanelFile.memory(columns) * 2
+                + 4L * columns * Float.BYTES;
+    }
+
+    Result run(Item item) throws IOException {
+        if (item.factored() == null) {
+            return new Result(new UnitRunner(storage, partFolder, allowNonFinite).run(item.unit()), null);
+        }
+        return new Attempt(item).run();
+    }
+
+    /** One attempt at a unit. */
+    private final class Attempt {
+        private final Item item;
+        private final WorkUnit unit;
+        private final int rows;
+        private final int columns;
+        private final UnitChecks checks;
+        private final BlockFormat format;
+        private final float[] weights;
+        private long nonFinite;
+        private long readNanos;
+
+        Attempt(Item item) {
+            this.item = item;
+            unit = item.unit();
+            rows = unit.rows();
+            columns = unit.columns();
+            checks = new UnitChecks(unit, allowNonFinite);
+            format = BlockFormats.of(unit.target());
+            weights = new float[Math.toIntExact(unit.elements())];
+        }
+
+        Result run() throws IOException {
+            read();
+            long start = System.nanoTime();
+            HessianSummary summary = hessians.readSummary(item.factored(), item.tokens());
+            byte[] blocks = new byte[Math.toIntExact(unit.bytes())];
+            LinearInput input = item.factored().input();
+            try (PanelFile.Reader factor = hessians.factorPanels(input, columns).open();
+                    PanelFile.Reader hessian =
+                            hessians.hessianPanels(input, columns, false).open()) {
+                new RowSolver(unit.target(), options, summary, factor, hessian).solve(weights, 0, rows, blocks, 0);
+            }
+            checks.blocks(blocks, 0, 0, weights.length, "encode");
+            long solved = System.nanoTime();
+            ErrorStats error = new ErrorStats();
+            Errors errors = errors(summary, blocks, error, solved - start);
+            long judged = System.nanoTime();
+            WholeFile.write(storage, UnitRunner.partFile(storage, partFolder, unit.id()), out -> out.write(blocks));
+            return new Result(
+                    new UnitResult(
+                            unit.id(),
+                            Digest.of(blocks, 0, blocks.length),
+                            error,
+                            nonFinite,
+                            readNanos,
+                            judged - start,
+                            System.nanoTime() - judged),
+                    errors);
+        }
+
+        private void read() throws IOException {
+            long start = System.nanoTime();
+            try (SlabReader slabs = new SlabReader(storage, unit, true)) {
+                while (slabs.next()) {
+                    float[] slab = slabs.weights();
+                    nonFinite += checks.clean(slab, slabs.weightCount(), slabs.row());
+                    System.arraycopy(slab, 0, weights, slabs.row() * columns, slabs.weightCount());
+                }
+            }
+            readNanos = System.nanoTime() - start;
+        }
+
+        private Errors errors(HessianSummary summary, byte[] solved, ErrorStats error, long solveNanos)
+                throws IOException {
+            float[] decoded = new float[weights.length];
+            format.decode(solved, 0, decoded.length, decoded, 0);
+            error.add(weights, 0, decoded, 0, rows, columns);
+            byte[] other = new byte[solved.length];
+            float[] solvedChange = change(solved);
+            format.encode(weights, 0, rows, columns, null, 0, other, 0);
+            float[] roundedChange = change(other);
+            format.encode(weights, 0, rows, columns, summary.importance(), 0, other, 0);
+            List<float[]> changes = List.of(
+                    roundedChange, change(other), solvedChange, HessianError.byColumns(weights, 0, rows, columns));
+            return new Errors(
+                    sums(changes, false),
+                    item.heldOut() ? sums(changes, true) : null,
+                    solveNanos,
+                    (double) rows * columns * columns);
+        }
+
+        private float[] change(byte[] blocks) {
+            return HessianError.change(unit.target(), blocks, 0, weights, 0, rows, columns);
+        }
+
+        private ExactSum[] sums(List<float[]> changes, boolean heldOut) throws IOException {
+            double[][] ofRows;
+            try (PanelFile.Reader hessian = hessians.hessianPanels(
+                            item.factored().input(), columns, heldOut)
+                    .open()) {
+                ofRows = HessianError.ofRows(hessian, changes, rows);
+            }
+            ExactSum[] sums = new ExactSum[ofRows.length];
+            for (int i = 0; i < sums.length; i++) {
+                sums[i] = new ExactSum();
+                for (double row : ofRows[i]) {
+                    sums[i].add(row);
+                }
+            }
+            return sums;
+        }
+    }
+}

@@ -1,0 +1,21 @@
+package io.sparkgguf.plan;
+
+/**
+ * What solving rows against a Hessian holds: all rows of a unit at once, unlike rounding, which goes through them slab by
+ * slab. Every unit reads the whole Hessian, so the more rows it has, the less is read.
+ *
+ * @param limit bytes that a unit may hold
+ * @param fixed bytes that it holds whatever its rows
+ * @param perRow bytes for each row
+ */
+public record SolveMemory(long limit, long fixed, long perRow) {
+    /** Bytes for so many rows. */
+    long of(long rows) {
+        return fixed + rows * perRow;
+    }
+
+    /** Rows that fit, at least one. */
+    long rows() {
+        return Math.max(1, (limit - fixed) / Math.max(1, perRow));
+    }
+}

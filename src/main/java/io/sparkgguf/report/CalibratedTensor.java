@@ -1,0 +1,36 @@
+package io.sparkgguf.report;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+
+/**
+ * What calibration made of a tensor.
+ *
+ * @param method {@code gptq}, {@code imatrix} or {@code rtn}: what its bytes are the result of
+ * @param fallback why it is not what was asked for, or null
+ * @param tokens in the Hessian of its input
+ * @param heldOutTokens in the one that judged
+ * @param damping lambda of the factored Hessian, or null
+ * @param dampingRaised times that lambda was multiplied by ten, or null for none
+ * @param deadColumns columns whose input is always zero, or null for none
+ * @param training relative errors of the layer's output on the tokens that made the result, or null when not solved
+ * @param heldOut the same on tokens that did not
+ * @param seconds of one core in the solver
+ * @param gflops billions of floating-point operations of the solver per second
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record CalibratedTensor(
+        String method,
+        String fallback,
+        long tokens,
+        long heldOutTokens,
+        Double damping,
+        Integer dampingRaised,
+        Integer deadColumns,
+        Errors training,
+        Errors heldOut,
+        Double seconds,
+        Double gflops) {
+
+    /** tr(D H Dᵀ) / tr(W H Wᵀ), D being what each way of rounding changes. */
+    public record Errors(double rtn, double imatrix, double gptq) {}
+}
