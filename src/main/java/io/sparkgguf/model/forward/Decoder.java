@@ -68,11 +68,15 @@ public final class Decoder {
 
     /** Bytes that this object comes to hold for batches of so many tokens, whatever their sequences. */
     public long memory(int tokens) {
-        return memory(config, tokens);
+        return memory(config, vocabulary, tokens);
     }
 
-    /** The same for a decoder that is not there yet. */
-    public static long memory(DecoderConfig config, int tokens) {
+    /**
+     * The same for a decoder that is not there yet.
+     *
+     * @param vocabulary tokens that logits are made for; 0 where none are made
+     */
+    public static long memory(DecoderConfig config, int vocabulary, int tokens) {
         long perToken = Float.BYTES
                 * ((long) config.width()
                         + config.queryColumns()
