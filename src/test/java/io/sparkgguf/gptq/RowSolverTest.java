@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class RowSolverTest {
-    private static final Layer LAYER = new Layer(24, 512, 1024, Layer.SEED);
+    private static final Layer LAYER = new Layer(12, 512, 700, Layer.SEED);
 
     static Stream<BlockType> types() {
         return Arrays.stream(BlockType.values()).filter(RowSolver::solves);
@@ -81,7 +81,7 @@ class RowSolverTest {
         for (BlockType type : List.of(BlockType.Q3_K, BlockType.Q4_K, BlockType.Q4_0)) {
             int rowBytes = Math.toIntExact(type.bytes(LAYER.columns));
             byte[] whole = solve(type, options);
-            for (int lazy : new int[] {8, 32, 256}) {
+            for (int lazy : new int[] {8, 40, 256}) {
                 RowSolver solver = new RowSolver(type, options, factored.summary(), factored.panels(), hessian, lazy);
                 byte[] sliced = new byte[whole.length];
                 for (int row = 0; row < LAYER.rows; ) {
