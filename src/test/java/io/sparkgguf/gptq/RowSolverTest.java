@@ -173,6 +173,33 @@ class RowSolverTest {
         assertEquals("Cannot solve rows: the factor's element (0, 7) is Infinity", factor.getMessage());
     }
 
+    /** A factor that makes errors grow without bound still gives blocks of finite weights, which the guard then refuses. */
+    @ParameterizedTest
+    @MethodSource("types")
+    void errorsThatGrowWithoutBoundLeaveFiniteWeights(BlockType type) throws IOException {
+        Layer.Factored factored = LAYER.factor(GptqOptions.DEFAULT);
+        FactorPanels wild = new FactorPanels() {
+            @Override
+            public int order() {
+                return LAYER.columns;
+            }
+
+            @Override
+            public void read(int firstRow, int rows, float[] into) {
+                for (int i = 0; i < rows * LAYER.columns; i++) {
+                    into[i] = i % (LAYER.columns + 1) == firstRow ? 1 : 1e20f;
+                }
+            }
+        };
+        RowSolver solver = new RowSolver(
+                type, GptqOptions.DEFAULT, factored.summary(), wild, TilePanels.hessian(LAYER.hessian(256)));
+        byte[] blocks = new byte[size(type)];
+        solver.solve(LAYER.weights, 0, LAYER.rows, blocks, 0);
+        for (float weight : decode(type, blocks)) {
+            assertTrue(Float.isFinite(weight), () -> "a weight is " + weight);
+        }
+    }
+
     @Test
     void refusesAHessianOfOtherColumns() {
         InvalidInputException refusal = assertThrows(
