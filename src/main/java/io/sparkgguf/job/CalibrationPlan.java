@@ -233,7 +233,7 @@ final class CalibrationPlan {
                 .max()
                 .orElse(0);
         long taskMemory = settings.work().taskMemory();
-        long forward = Decoder.memory(config, batch) + (long) batch * config.width() * Float.BYTES;
+        long forward = Decoder.memory(config, 0, batch) + (long) batch * config.width() * Float.BYTES;
         memory.put("forward", forward);
         memory.put("hessians", forward + HessianPart.memory(all, taskMemory, batch));
         long tile = all.values().stream().mapToLong(TileGrid::values).max().orElse(0) * Double.BYTES;

@@ -38,7 +38,9 @@ final class MergedImatrix implements AutoCloseable {
     /** Takes in one dense weight's sums; all of them before any file. */
     void collect(String tensor, double[] sums, long tokens) {
         first = "what was collected";
-        collected.put(tensor, sums);
+        double[] rounded = new double[sums.length]; // as a file holds them: merging files later gives the same bytes
+        Arrays.setAll(rounded, i -> (float) sums[i]);
+        collected.put(tensor, rounded);
         entries.put(tensor, new ImatrixWriter.Collected(tensor, sums.length, new long[] {tokens}));
     }
 

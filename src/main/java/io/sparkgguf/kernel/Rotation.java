@@ -1,6 +1,8 @@
 package io.sparkgguf.kernel;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * Turns pairs of elements: (a, b) becomes (a cos - b sin, b cos + a sin), products and sums rounded one by one.
@@ -28,34 +30,69 @@ public final class Rotation {
                 a.mul(c).sub(b.mul(s)).intoArray(x, first + i);
                 b.mul(c).add(a.mul(s)).intoArray(x, first + half + i);
             }
-            turn(x, first + i, 1, half, half - i, cos, sin, angleAt + i);
+            turnHalves(x, first, i, half, cos, sin, angleAt);
         }
     }
 
     static void halvesScalar(float[] x, int at, int heads, int size, float[] cos, float[] sin, int angleAt) {
         for (int head = 0; head < heads; head++) {
-            turn(x, at + head * size, 1, size / 2, size / 2, cos, sin, angleAt);
+            turnHalves(x, at + head * size, 0, size / 2, cos, sin, angleAt);
         }
     }
 
-    /** Turns the elements 2 i and 2 i + 1 of each head; parameters as of {@link #halves}. */
+    /**
+     * Turns the elements 2 i and 2 i + 1 of each of {@code heads} heads that follow each other, in place.
+     *
+     * @param size elements of a head, even
+     * @param cos for each element the cosine of its pair, {@code size} from index {@code angleAt}, the same for all heads
+     * @param sin for each element the sine of its pair, negated for the first of both
+     */
     public static void neighbours(float[] x, int at, int heads, int size, float[] cos, float[] sin, int angleAt) {
         for (int head = 0; head < heads; head++) {
-            turn(x, at + head * size, 2, 1, size / 2, cos, sin, angleAt);
+            int first = at + head * size;
+            int i = 0;
+            for (; i <= size - Lanes.WIDTH; i += Lanes.WIDTH) {
+                FloatVector own = FloatVector.fromArray(Lanes.FLOATS, x, first + i);
+                own.mul(FloatVector.fromArray(Lanes.FLOATS, cos, angleAt + i))
+                        .add(exchanged(own).mul(FloatVector.fromArray(Lanes.FLOATS, sin, angleAt + i)))
+                        .intoArray(x, first + i);
+            }
+            turnNeighbours(x, first, i, size, cos, sin, angleAt);
         }
     }
 
-    /** Pair i is {@code x[first + i * step]} and the element {@code distance} after it. */
-    private static void turn(
-            float[] x, int first, int step, int distance, int pairs, float[] cos, float[] sin, int angleAt) {
-        for (int i = 0; i < pairs; i++) {
-            int at = first + i * step;
-            float a = x[at];
-            float b = x[at + distance];
+    /** Each lane's neighbour: both halves of 64 bits exchanged. */
+    private static FloatVector exchanged(FloatVector x) {
+        LongVector pairs = x.reinterpretAsLongs();
+        return pairs.lanewise(VectorOperators.LSHL, 32)
+                .or(pairs.lanewise(VectorOperators.LSHR, 32))
+                .reinterpretAsFloats();
+    }
+
+    static void neighboursScalar(float[] x, int at, int heads, int size, float[] cos, float[] sin, int angleAt) {
+        for (int head = 0; head < heads; head++) {
+            turnNeighbours(x, at + head * size, 0, size, cos, sin, angleAt);
+        }
+    }
+
+    private static void turnNeighbours(
+            float[] x, int first, int from, int size, float[] cos, float[] sin, int angleAt) {
+        for (int i = from; i < size; i += 2) {
+            float a = x[first + i];
+            float b = x[first + i + 1];
+            x[first + i] = a * cos[angleAt + i] + b * sin[angleAt + i];
+            x[first + i + 1] = b * cos[angleAt + i + 1] + a * sin[angleAt + i + 1];
+        }
+    }
+
+    private static void turnHalves(float[] x, int first, int from, int half, float[] cos, float[] sin, int angleAt) {
+        for (int i = from; i < half; i++) {
+            float a = x[first + i];
+            float b = x[first + half + i];
             float c = cos[angleAt + i];
             float s = sin[angleAt + i];
-            x[at] = a * c - b * s;
-            x[at + distance] = b * c + a * s;
+            x[first + i] = a * c - b * s;
+            x[first + half + i] = b * c + a * s;
         }
     }
 }

@@ -1,6 +1,7 @@
 package io.sparkgguf.kernel;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * Softmax over keys that come block by block: for each query the largest score and the sum of exponentials so far.
@@ -36,7 +37,7 @@ public final class StreamingSoftmax {
         for (int i = from; i < queries; i++) {
             float max = largest[i];
             for (int at = i; at < end; at += queries) {
-                max = Math.max(max, scores[at]);
+                max = scores[at] > max ? scores[at] : max;
             }
             float sum = 0;
             for (int at = i; at < end; at += queries) {
@@ -54,7 +55,8 @@ public final class StreamingSoftmax {
         FloatVector max = before;
         int end = keys * queries;
         for (int at = i; at < end; at += queries) {
-            max = max.max(FloatVector.fromArray(Lanes.FLOATS, scores, at));
+            FloatVector score = FloatVector.fromArray(Lanes.FLOATS, scores, at);
+            max = max.blend(score, score.compare(VectorOperators.GT, max));
         }
         max.intoArray(largest, i);
         Exponential.of(before.sub(max)).intoArray(rescale, i);

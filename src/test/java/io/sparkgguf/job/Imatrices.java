@@ -24,6 +24,11 @@ final class Imatrices {
                         tensor.name().startsWith("blk.") && tensor.shape().rank() == 2)
                 .collect(Collectors.toMap(
                         tensor -> tensor.name(), tensor -> (int) tensor.shape().columns()));
+        return write(file, columns);
+    }
+
+    /** Writes a matrix with these entries and numbers of columns. */
+    static Path write(Path file, Map<String, Integer> columns) throws IOException {
         List<ImatrixWriter.Collected> entries = columns.entrySet().stream()
                 .map(entry -> new ImatrixWriter.Collected(entry.getKey(), entry.getValue(), new long[] {TOKENS}))
                 .toList();

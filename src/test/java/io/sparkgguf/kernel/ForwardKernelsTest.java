@@ -80,6 +80,11 @@ class ForwardKernelsTest {
                 heads,
                 a -> Rotation.halves(a, 1, 3, 2 * count, x, y, 2),
                 a -> Rotation.halvesScalar(a, 1, 3, 2 * count, x, y, 2));
+        float[] angles = normals(random, 2 * count + 1, 1);
+        twins(
+                heads,
+                a -> Rotation.neighbours(a, 1, 3, 2 * count, angles, angles, 1),
+                a -> Rotation.neighboursScalar(a, 1, 3, 2 * count, angles, angles, 1));
         float[] scores = normals(random, 7 * count, 3);
         float[] largest = normals(random, count, 3);
         float[] sums = new float[count];
@@ -159,7 +164,7 @@ class ForwardKernelsTest {
         };
         assertArrayEquals(expected, halves, 1e-6f);
         float[] neighbours = {1, 3, 2, 4, 10, 30, 20, 40};
-        Rotation.neighbours(neighbours, 0, 2, 4, cos, sin, 0);
+        Rotation.neighbours(neighbours, 0, 2, 4, new float[] {0.6f, 0.6f, 1, 1}, new float[] {-0.8f, 0.8f, 0, 0}, 0);
         float[] regrouped = {
             expected[0], expected[2], expected[1], expected[3], expected[4], expected[6], expected[5], expected[7]
         };

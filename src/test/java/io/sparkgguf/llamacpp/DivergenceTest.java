@@ -62,8 +62,9 @@ class DivergenceTest {
 
     @Test
     void perplexityCountsTheSecondHalfOfEachChunk() throws IOException {
-        int[][] chunks = Perplexity.chunks(new int[] {0, 1, 1, 0, 1, 1, 0, 0, 1}, 4, 7, 10);
+        int[][] chunks = Perplexity.chunks(new int[] {1, 1, 0, 9, 1, 0, 0, 1, 1, 1}, 4, 7, 10);
         assertArrayEquals(new int[][] {{7, 1, 1, 0}, {7, 1, 0, 0}}, chunks);
+        assertEquals(2, Perplexity.chunks(new int[7], 4, 7, 10).length);
         assertEquals(1, Perplexity.chunks(new int[9], 4, 7, 1).length);
         float third = (float) Math.log(3); // the next token, 0, has probability 1/4, then 1/2
         float[] rows = {0f, third, 5f, 5f, 2f, 2f, 5f, 5f};

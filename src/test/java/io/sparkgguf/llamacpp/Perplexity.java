@@ -3,18 +3,18 @@ package io.sparkgguf.llamacpp;
 import java.io.IOException;
 
 /**
- * Perplexity as llama-perplexity defines it: the text's tokens are cut into chunks of the context's length, a rest is
- * left out, the first token of each chunk becomes BOS, and the tokens of the second half are predicted.
+ * Perplexity as llama-perplexity defines it: the text's tokens, begun with BOS, are cut into chunks of the context's
+ * length, a rest is left out, the first token of each chunk becomes BOS, and the tokens of the second half are predicted.
  */
 public final class Perplexity {
     private Perplexity() {}
 
     /** [chunk][position] token ids. {@code ids} are the text's, without a BOS token; at most {@code limit} chunks. */
     public static int[][] chunks(int[] ids, int context, int bos, int limit) {
-        int[][] chunks = new int[Math.min(limit, ids.length / context)][context];
+        int[][] chunks = new int[Math.min(limit, (ids.length + 1) / context)][context];
         for (int i = 0; i < chunks.length; i++) {
-            System.arraycopy(ids, i * context, chunks[i], 0, context);
-            chunks[i][0] = bos;
+            chunks[i][0] = bos; // in the place of a token of the text, but in the first chunk
+            System.arraycopy(ids, i * context, chunks[i], 1, context - 1);
         }
         return chunks;
     }

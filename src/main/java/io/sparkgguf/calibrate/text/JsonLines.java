@@ -11,6 +11,7 @@ import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * Documents of a JSON lines file: each line an object with {@code text}, or with {@code messages} (and {@code tools})
@@ -25,6 +26,8 @@ final class JsonLines {
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .build())
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+    private static final Pattern FOR_PROGRAMMERS =
+            Pattern.compile(" \\(bound as `[^`]*`\\)|: not allowed as per `[^`]*`");
     private static final String MARK = "\uFEFF";
 
     private final TextFile file;
@@ -60,7 +63,8 @@ final class JsonLines {
             return node;
         } catch (JsonProcessingException e) {
             int column = e.getLocation() == null ? 1 : e.getLocation().getColumnNr();
-            String reason = e.getOriginalMessage().lines().findFirst().orElse("");
+            String first = e.getOriginalMessage().lines().findFirst().orElse("");
+            String reason = FOR_PROGRAMMERS.matcher(first).replaceAll("");
             throw refuse("is not valid JSON, column " + column + ": " + reason, e);
         }
     }

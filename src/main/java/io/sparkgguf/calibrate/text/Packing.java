@@ -12,7 +12,8 @@ public enum Packing {
     /**
      * As llama-imatrix and llama-perplexity do: the documents in order of name, as one text that is begun once (a plain
      * text file without its final line feed), cut into sequences; then the first token of each sequence is replaced by
-     * the one that begins text, if the model adds one. Nothing is masked.
+     * the one that begins text, if the model adds one. Nothing is masked. Special tokens that a text spells out become their
+     * ids, which those tools do only when asked to.
      */
     LLAMA
 }

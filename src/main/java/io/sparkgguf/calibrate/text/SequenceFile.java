@@ -34,6 +34,7 @@ final class SequenceFile {
     private static final int FIXED = 32;
     private static final int ENTRY = 16;
     private static final int DIGEST = 8;
+    private static final int ALL = -1;
     private static final String KIND = "token sequences";
 
     private SequenceFile() {}
@@ -71,7 +72,11 @@ final class SequenceFile {
         return 4L * length + (length + 7) / 8;
     }
 
-    /** Sequences {@code from} up to but without {@code to}, at most {@code to} of what the file holds. */
+    static TokenSequences read(Storage storage, String file) throws IOException {
+        return read(storage, file, 0, ALL);
+    }
+
+    /** Sequences {@code from} up to but without {@code to}. */
     static TokenSequences read(Storage storage, String file, int from, int to) throws IOException {
         try (RangeReader reader = storage.open(file)) {
             SequentialReader fields = new SequentialReader(reader, KIND, 0, reader.length());
@@ -86,11 +91,12 @@ final class SequenceFile {
                 throw fields.damaged(8, "it says to hold " + Integer.toUnsignedString(count) + " sequences");
             }
             fields.require((long) ENTRY * count + DIGEST, "the table of " + count + " sequences");
-            if (from < 0 || from > to || Math.min(to, count) < from) {
+            int until = to == ALL ? count : to;
+            if (from < 0 || from > until || until > count) {
                 throw new InvalidInputException("Cannot read " + KIND + " " + file + ": sequences " + from + " to " + to
                         + " were asked for, it holds " + count);
             }
-            return readBodies(reader, fields, count, from, Math.min(to, count), documents, documentTokens);
+            return readBodies(reader, fields, count, from, until, documents, documentTokens);
         }
     }
 

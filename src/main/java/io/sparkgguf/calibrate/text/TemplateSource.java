@@ -1,7 +1,8 @@
 package io.sparkgguf.calibrate.text;
 
+import java.util.function.Function;
+import java.util.function.IntFunction;
 import java.util.function.Predicate;
-import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -88,39 +89,36 @@ final class TemplateSource {
 
     private static String adaptedTag(String tag, Predicate<String> knowsFilter) {
         String result =
-                replace(tag, GENERATION, m -> m.group(1) + (m.group(2) == null ? "if true" : "endif") + m.group(3));
-        result = replace(result, NEGATED_TEST, m -> m.group(1) + " is not ");
-        result = replace(result, REVERSED, m -> "|reverse");
+                replace(tag, GENERATION, g -> g.apply(1) + (g.apply(2) == null ? "if true" : "endif") + g.apply(3));
+        result = replace(result, NEGATED_TEST, g -> g.apply(1) + " is not ");
+        result = replace(result, REVERSED, g -> "|reverse");
         result = replace(
                 result,
                 NAMESPACE,
-                m -> "namespace(" + KEYWORD.matcher(m.group(1)).replaceAll("$1($2)") + ")");
-        result = replace(result, FOR_IF, m -> m.group(1) + " " + UNSUPPORTED + "('a for with an if') " + m.group(2));
+                g -> "namespace(" + replace(g.apply(1), KEYWORD, k -> k.apply(1) + '(' + k.apply(2) + ')') + ')');
+        result = replace(result, FOR_IF, g -> g.apply(1) + ' ' + UNSUPPORTED + "('a for with an if') " + g.apply(2));
         return replace(
                 result,
                 FILTER,
-                m -> knowsFilter.test(m.group(1))
-                        ? m.group()
-                        : "|" + UNSUPPORTED + "('the filter " + m.group(1) + "')");
+                g -> knowsFilter.test(g.apply(1))
+                        ? g.apply(0)
+                        : '|' + UNSUPPORTED + "('the filter " + g.apply(1) + "')");
     }
 
-    private interface Replacement {
-        String of(MatchResult match);
-    }
-
-    /** Replaces what matches outside of quotes. */
-    private static String replace(String tag, Pattern pattern, Replacement replacement) {
+    /**
+     * Replaces what matches, quoted text being letters.
+     *
+     * @param replacement of the groups of a match, as they stand in the tag
+     */
+    private static String replace(String tag, Pattern pattern, Function<IntFunction<String>, String> replacement) {
         Matcher matcher = pattern.matcher(blanked(tag));
         StringBuilder result = new StringBuilder();
         int at = 0;
         while (matcher.find()) {
-            Matcher original = pattern.matcher(tag);
-            original.region(matcher.start(), tag.length()).useTransparentBounds(true);
-            // the blanked text says where; what is quoted within must be the original's
-            if (original.find() && original.start() == matcher.start() && original.end() == matcher.end()) {
-                result.append(tag, at, matcher.start()).append(replacement.of(original));
-                at = matcher.end();
-            }
+            IntFunction<String> groups =
+                    i -> matcher.start(i) < 0 ? null : tag.substring(matcher.start(i), matcher.end(i));
+            result.append(tag, at, matcher.start()).append(replacement.apply(groups));
+            at = matcher.end();
         }
         return result.append(tag, at, tag.length()).toString();
     }

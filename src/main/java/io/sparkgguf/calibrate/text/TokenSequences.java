@@ -134,7 +134,7 @@ public record TokenSequences(
      * @throws InvalidInputException when the file is damaged, with the byte
      */
     public static TokenSequences load(Storage storage, String file) throws IOException {
-        return SequenceFile.read(storage, file, 0, Integer.MAX_VALUE);
+        return SequenceFile.read(storage, file);
     }
 
     /** Sequences {@code from} up to but without {@code to} of such a file, of which no others are read. */

@@ -68,20 +68,25 @@ public final class Decoder {
 
     /** Bytes that this object comes to hold for batches of so many tokens, whatever their sequences. */
     public long memory(int tokens) {
-        return memory(config, tokens);
+        return memory(config, vocabulary, tokens);
     }
 
-    /** The same for a decoder that is not there yet. */
-    public static long memory(DecoderConfig config, int tokens) {
+    /**
+     * The same for a decoder that is not there yet.
+     *
+     * @param vocabulary rows of the output head, 0 for one that runs blocks only
+     */
+    public static long memory(DecoderConfig config, int vocabulary, int tokens) {
         long perToken = Float.BYTES
                 * ((long) config.width()
                         + config.queryColumns()
                         + 2L * config.keyValueColumns()
                         + config.feedForward());
+        long longestSlab = Math.max(
+                LinearLayers.memory(Math.max(config.queryColumns(), vocabulary), config.width()),
+                LinearLayers.memory(config.width(), Math.max(config.feedForward(), config.queryColumns())));
         return tokens * perToken
-                + Math.max(
-                        LinearLayers.memory(Math.max(config.queryColumns(), config.width()), config.width()),
-                        LinearLayers.memory(config.width(), Math.max(config.feedForward(), config.queryColumns())))
+                + longestSlab
                 + LinearLayers.gatedMemory(config.feedForward(), config.width())
                 + Attention.memory(config, tokens)
                 + RotaryTable.memory(config, tokens);

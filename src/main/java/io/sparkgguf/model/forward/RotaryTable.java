@@ -7,6 +7,10 @@ final class RotaryTable {
     private final Rotary rotary;
     private final float[] frequencies;
     private final int pairs;
+
+    /** Angles of a position: one for each pair, or for each element where neighbours turn. */
+    private final int angles;
+
     private float[] cos = new float[0];
     private float[] sin = new float[0];
     private int positions;
@@ -15,10 +19,11 @@ final class RotaryTable {
         this.rotary = rotary;
         this.frequencies = rotary.frequencies(divisors);
         this.pairs = frequencies.length;
+        this.angles = rotary.pairing() == Rotary.Pairing.HALVES ? pairs : 2 * pairs;
     }
 
     static long memory(DecoderConfig config, long tokens) {
-        return Float.BYTES * config.headSize() * tokens;
+        return Float.BYTES * config.headSize() * (2 * tokens + 1);
     }
 
     /** Turns the heads of a sequence whose first token's heads begin at {@code at}. */
@@ -28,9 +33,9 @@ final class RotaryTable {
         for (int token = 0; token < tokens; token++) {
             int from = at + token * heads * size;
             if (rotary.pairing() == Rotary.Pairing.HALVES) {
-                Rotation.halves(x, from, heads, size, cos, sin, token * pairs);
+                Rotation.halves(x, from, heads, size, cos, sin, token * angles);
             } else {
-                Rotation.neighbours(x, from, heads, size, cos, sin, token * pairs);
+                Rotation.neighbours(x, from, heads, size, cos, sin, token * angles);
             }
         }
     }
@@ -39,16 +44,25 @@ final class RotaryTable {
         if (tokens <= positions) {
             return;
         }
-        float[] moreCos = new float[Math.multiplyExact(tokens, pairs)];
+        float[] moreCos = new float[Math.multiplyExact(tokens, angles)];
         float[] moreSin = new float[moreCos.length];
-        System.arraycopy(cos, 0, moreCos, 0, positions * pairs);
-        System.arraycopy(sin, 0, moreSin, 0, positions * pairs);
+        System.arraycopy(cos, 0, moreCos, 0, positions * angles);
+        System.arraycopy(sin, 0, moreSin, 0, positions * angles);
         float magnitude = rotary.magnitude();
         for (int position = positions; position < tokens; position++) {
             for (int i = 0; i < pairs; i++) {
                 double angle = position * frequencies[i];
-                moreCos[position * pairs + i] = (float) StrictMath.cos(angle) * magnitude;
-                moreSin[position * pairs + i] = (float) StrictMath.sin(angle) * magnitude;
+                float c = (float) StrictMath.cos(angle) * magnitude;
+                float s = (float) StrictMath.sin(angle) * magnitude;
+                if (rotary.pairing() == Rotary.Pairing.HALVES) {
+                    moreCos[position * angles + i] = c;
+                    moreSin[position * angles + i] = s;
+                } else {
+                    moreCos[position * angles + 2 * i] = c;
+                    moreCos[position * angles + 2 * i + 1] = c;
+                    moreSin[position * angles + 2 * i] = -s;
+                    moreSin[position * angles + 2 * i + 1] = s;
+                }
             }
         }
         cos = moreCos;

@@ -10,6 +10,8 @@ import io.sparkgguf.tensor.InvalidInputException;
 import io.sparkgguf.tensor.Metadata;
 import io.sparkgguf.tensor.Shape;
 import java.io.IOException;
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -236,5 +238,33 @@ class DecoderContractTest {
                 "Cannot put the logits of 2 tokens, 50 each, into 99 values",
                 assertThrows(IllegalArgumentException.class, () -> decoder.logits(new float[80], 0, 2, new float[99]))
                         .getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"500, 64, 160", "3000, 16, 600", "40, 640, 3400"})
+    void saysHowMuchMemoryItHolds(int tokens, int width, int feedForward) throws IOException, IllegalAccessException {
+        Metadata model = RandomModel.metadata("llama", 1, width, feedForward, 4, 2, 8);
+        MemoryWeights source = RandomModel.weights(model, VOCABULARY, SEED);
+        Decoder decoder = new Decoder(RandomModel.config(model, source), source);
+        run(decoder, new Random(SEED).ints(tokens, 0, VOCABULARY).toArray(), tokens);
+        long held = held(decoder);
+        long said = decoder.memory(tokens);
+        assertTrue(held <= said, held + " bytes, but said were " + said);
+        assertTrue(held >= said / 2, held + " bytes, but said were " + said);
+    }
+
+    /** Bytes of all arrays of floats that an object and what it is made of hold, but for the weights. */
+    private static long held(Object object) throws IllegalAccessException {
+        long bytes = 0;
+        for (Field field : object.getClass().getDeclaredFields()) {
+            field.setAccessible(true);
+            Object value = Modifier.isStatic(field.getModifiers()) ? null : field.get(object);
+            if (value instanceof float[] floats) {
+                bytes += (long) Float.BYTES * floats.length;
+            } else if (value instanceof LinearLayers || value instanceof Attention || value instanceof RotaryTable) {
+                bytes += held(value);
+            }
+        }
+        return bytes;
     }
 }
