@@ -12,7 +12,7 @@ import java.io.IOException;
  */
 final class ColumnLoop {
     /** Columns whose errors are gathered before they reach the columns behind them. */
-    static final int LAZY = 128;
+    static final int LAZY = 512;
 
     /** Columns that are updated one by one. */
     private static final int LEAF = 8;
@@ -62,7 +62,7 @@ final class ColumnLoop {
         return (long) Float.BYTES * Math.min(LAZY, columns) * ((long) rows + columns);
     }
 
-    /** Walks the columns from {@code from} to {@code to}, which are multiples of a lazy block or the end. */
+    /** Walks the columns from {@code from} to {@code to}; those before must have been walked. */
     void run(int from, int to, Rounder by) throws IOException {
         rounder = by;
         for (base = from; base < to; base += lazy) {

@@ -16,6 +16,9 @@ import java.util.Arrays;
  * saw: so a weight that no error reached has the encoder's bytes.
  */
 final class LevelGrid {
+    /** Columns that are brought together at a time, a line of the cache. */
+    private static final int GATHERED = 16;
+
     private final GridFormat grid;
     private final int rows;
     private final int columns;
@@ -78,18 +81,30 @@ final class LevelGrid {
         seenAt = at;
         seenStride = columns;
         Arrays.fill(chosen, 0);
-        float[] column = new float[rows];
+        float[] tile = new float[GATHERED * rows];
         float[] values = new float[rows];
         byte[] nearest = new byte[rows];
-        for (int c = 0; c < columns; c++) {
+        for (int first = 0; first < columns; first += GATHERED) {
+            int count = Math.min(GATHERED, columns - first);
             for (int r = 0; r < rows; r++) {
-                column[r] = weights[at + r * columns + c];
-            }
-            nearest(c, 0, rows, column, 0, nearest, 0, values, 0);
-            for (int r = 0; r < rows; r++) {
-                if (nearest[r] != levels[c * rows + r]) {
-                    chosen[c * words + (r >>> 6)] |= 1L << r;
+                for (int i = 0; i < count; i++) {
+                    tile[i * rows + r] = weights[at + r * columns + first + i];
                 }
+            }
+            for (int i = 0; i < count; i++) {
+                int c = first + i;
+                nearest(c, 0, rows, tile, i * rows, nearest, 0, values, 0);
+                if (!Arrays.equals(nearest, 0, rows, levels, c * rows, (c + 1) * rows)) {
+                    mark(c, nearest);
+                }
+            }
+        }
+    }
+
+    private void mark(int column, byte[] nearest) {
+        for (int r = 0; r < rows; r++) {
+            if (nearest[r] != levels[column * rows + r]) {
+                chosen[column * words + (r >>> 6)] |= 1L << r;
             }
         }
     }

@@ -36,7 +36,7 @@ public final class RowSolver {
         this(type, options, summary, factor, hessian, ColumnLoop.LAZY);
     }
 
-    /** With lazy blocks of so many columns, a multiple of 8 that divides 256; the bytes are the same. */
+    /** With lazy blocks of so many columns, a multiple of 8; the bytes are the same. */
     RowSolver(
             BlockType type,
             GptqOptions options,

@@ -40,8 +40,7 @@ final class ScaleSteps {
         this.levels = levels;
         this.rows = rows;
         coded = grid.maxScaleCode() != grid.minScaleCode();
-        boolean fine = grid.maxScaleCode() >= 31;
-        reach = !near ? 0 : fine || !coded ? 2 : 1;
+        reach = near ? 1 : 0;
         offsetReach = near && grid.affine() ? 1 : 0;
     }
 

@@ -153,7 +153,7 @@ final class SuperBlock {
         Arrays.fill(least, 0, count, 0);
         for (int i = 0; i < size; i++) {
             for (int r = 0; r < count; r++) {
-                least[r] = Math.fma(y[i * count + r], y[i * count + r], least[r]);
+                least[r] += y[i * count + r] * y[i * count + r];
                 int at = (from + g * size + i) * rows + row + r;
                 centre[i * count + r] = levels.value(group * rows + row + r, levels.levels[at]);
             }
@@ -180,7 +180,7 @@ final class SuperBlock {
             for (int r = 0; r < count; r++) {
                 float e = (work[at + r] - values[at + r]) * inverse;
                 work[at + r] = e;
-                error[r] = Math.fma(e, e, error[r]);
+                error[r] += e * e;
             }
             for (int k = i + 1; k < size; k++) {
                 add(-factor.r[i * size + k], work, at, work, k * count, count);
@@ -202,7 +202,7 @@ final class SuperBlock {
     /** y += a * x. */
     private static void add(float a, float[] x, int xAt, float[] y, int yAt, int count) {
         for (int i = 0; i < count; i++) {
-            y[yAt + i] = Math.fma(a, x[xAt + i], y[yAt + i]);
+            y[yAt + i] += a * x[xAt + i];
         }
     }
 }

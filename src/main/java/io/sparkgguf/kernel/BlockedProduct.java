@@ -3,7 +3,7 @@ package io.sparkgguf.kernel;
 /**
  * The order of work of a large product, after Goto and van de Geijn (Anatomy of high-performance matrix multiplication, 2008):
  * a block of B and a block of A are copied into panels as the innermost loop reads them, then tiles of C run through them.
- * Panels at the edge are filled up, so that every tile is a whole one.
+ * Panels at the edge are as wide as all, so that every tile is a whole one; what is computed there of leftovers is dropped.
  *
  * <p>Along k the blocks follow each other in ascending order, each going on from what C holds.
  */

@@ -1,6 +1,5 @@
 package io.sparkgguf.kernel;
 
-import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
 
 /** Products of doubles, with the panels that a thread keeps for them: about 6 MB. */
@@ -11,8 +10,11 @@ final class DoublePanels extends BlockedProduct {
     /** Rows of a panel in whole vectors; the last may reach into what the next row of the panel overwrites. */
     private static final int ROUNDED = (DoubleTile.ROWS + DoubleTile.WIDTH - 1) / DoubleTile.WIDTH * DoubleTile.WIDTH;
 
+    /** Rows or columns that are copied at a time, so that what is read and what is written is contiguous for a while. */
+    private static final int BAND = 8;
+
     private static final int LEFT_PANEL = DoubleTile.DEPTH * DoubleTile.ROWS + ROUNDED;
-    private static final int RIGHT_PANEL = DoubleTile.DEPTH * DoubleTile.COLUMNS;
+    private static final int RIGHT_PANEL = 2 * DoubleTile.PANEL;
     private static final ThreadLocal<DoublePanels> OF_THREAD = ThreadLocal.withInitial(DoublePanels::new);
 
     private final double[] left = new double[BLOCK_ROWS / DoubleTile.ROWS * LEFT_PANEL];
@@ -97,38 +99,45 @@ final class DoublePanels extends BlockedProduct {
     void packLeft(int row, int rows, int p, int k) {
         int from = aAt + row * aRow + p * aColumn;
         if (aRow == 1) {
-            for (int q = 0; q < k; q++) {
-                packColumn(from + q * aColumn, rows, q * DoubleTile.ROWS);
+            for (int q = 0; q < k; q += BAND) {
+                packColumns(
+                        a, from + q * aColumn, aColumn, Math.min(BAND, k - q), rows, sign, left, q * DoubleTile.ROWS);
             }
         } else {
             for (int i = 0; i < rows; i += DoubleTile.ROWS) {
                 int height = Math.min(DoubleTile.ROWS, rows - i);
-                packRows(from + i * aRow, height, k, i / DoubleTile.ROWS * LEFT_PANEL);
+                packTransposedLeft(from + i * aRow, height, k, i / DoubleTile.ROWS * LEFT_PANEL);
             }
         }
     }
 
-    /** A column of A, contiguous, into all panels. */
-    private void packColumn(int from, int rows, int to) {
-        int i = 0;
-        for (; i <= rows - DoubleTile.ROWS && from + i + ROUNDED <= a.length; i += DoubleTile.ROWS) {
-            for (int lane = 0; lane < DoubleTile.ROWS; lane += DoubleTile.WIDTH) {
-                DoubleVector.fromArray(DoubleTile.SPECIES, a, from + i + lane)
-                        .mul(sign)
-                        .intoArray(left, to + lane);
-            }
-            to += LEFT_PANEL;
+    /** Columns of A, each contiguous, into all panels. */
+    private static void packColumns(
+            double[] a, int from, int stride, int columns, int rows, double sign, double[] left, int to) {
+        int whole = rows / DoubleTile.ROWS * DoubleTile.ROWS;
+        if (from + (columns - 1) * stride + whole - DoubleTile.ROWS + ROUNDED > a.length) {
+            whole = Math.max(0, whole - DoubleTile.ROWS); // the last vector would read beyond the array
         }
-        for (; i < rows; i += DoubleTile.ROWS) {
-            for (int r = 0; r < DoubleTile.ROWS; r++) {
-                left[to + r] = i + r < rows ? sign * a[from + i + r] : 0;
+        for (int i = 0; i < whole; i += DoubleTile.ROWS) {
+            int at = to + i / DoubleTile.ROWS * LEFT_PANEL;
+            for (int q = 0; q < columns; q++) {
+                for (int lane = 0; lane < DoubleTile.ROWS; lane += DoubleTile.WIDTH) {
+                    DoubleVector.fromArray(DoubleTile.SPECIES, a, from + q * stride + i + lane)
+                            .mul(sign)
+                            .intoArray(left, at + q * DoubleTile.ROWS + lane);
+                }
             }
-            to += LEFT_PANEL;
+        }
+        for (int i = whole; i < rows; i++) {
+            int at = to + i / DoubleTile.ROWS * LEFT_PANEL + i % DoubleTile.ROWS;
+            for (int q = 0; q < columns; q++) {
+                left[at + q * DoubleTile.ROWS] = sign * a[from + q * stride + i];
+            }
         }
     }
 
     /** Rows of A, each contiguous, into a panel. */
-    private void packRows(int from, int rows, int k, int to) {
+    private void packTransposedLeft(int from, int rows, int k, int to) {
         for (int q = 0; q < k; q++) {
             for (int r = 0; r < DoubleTile.ROWS; r++) {
                 left[to + q * DoubleTile.ROWS + r] = r < rows ? sign * a[from + r * aRow + q] : 0;
@@ -140,35 +149,40 @@ final class DoublePanels extends BlockedProduct {
     void packRight(int column, int columns, int p, int k) {
         int from = bAt + p * bRow + column * bColumn;
         if (bColumn == 1) {
-            for (int q = 0; q < k; q++) {
-                packRow(from + q * bRow, columns, q * DoubleTile.WIDTH);
+            for (int q = 0; q < k; q += BAND) {
+                packRows(b, from + q * bRow, bRow, Math.min(BAND, k - q), columns, right, q * DoubleTile.WIDTH);
             }
         } else {
             for (int j = 0; j < columns; j += DoubleTile.WIDTH) {
-                packColumns(from + j * bColumn, Math.min(DoubleTile.WIDTH, columns - j), k, j * DoubleTile.DEPTH);
-            }
-        }
-        if ((columns - 1) / DoubleTile.WIDTH % 2 == 0) { // the right half of the last tile
-            int at = ((columns - 1) / DoubleTile.WIDTH + 1) * DoubleTile.DEPTH * DoubleTile.WIDTH;
-            Arrays.fill(right, at, at + k * DoubleTile.WIDTH, 0);
-        }
-    }
-
-    /** A row of B, contiguous, into all panels. */
-    private void packRow(int from, int columns, int to) {
-        int j = 0;
-        for (; j <= columns - DoubleTile.WIDTH; j += DoubleTile.WIDTH) {
-            DoubleVector.fromArray(DoubleTile.SPECIES, b, from + j).intoArray(right, to + j * DoubleTile.DEPTH);
-        }
-        if (j < columns) {
-            for (int lane = 0; lane < DoubleTile.WIDTH; lane++) {
-                right[to + j * DoubleTile.DEPTH + lane] = j + lane < columns ? b[from + j + lane] : 0;
+                packTransposedRight(
+                        from + j * bColumn,
+                        Math.min(DoubleTile.WIDTH, columns - j),
+                        k,
+                        j / DoubleTile.WIDTH * DoubleTile.PANEL);
             }
         }
     }
 
-    /** Columns of B, each contiguous, into a panel of one vector's columns. */
-    private void packColumns(int from, int columns, int k, int to) {
+    /** Rows of B, each contiguous, into all panels. */
+    private static void packRows(double[] b, int from, int stride, int rows, int columns, double[] right, int to) {
+        int whole = columns / DoubleTile.WIDTH * DoubleTile.WIDTH;
+        for (int j = 0; j < whole; j += DoubleTile.WIDTH) {
+            int at = to + j / DoubleTile.WIDTH * DoubleTile.PANEL;
+            for (int q = 0; q < rows; q++) {
+                DoubleVector.fromArray(DoubleTile.SPECIES, b, from + q * stride + j)
+                        .intoArray(right, at + q * DoubleTile.WIDTH);
+            }
+        }
+        for (int j = whole; j < columns; j++) {
+            int at = to + j / DoubleTile.WIDTH * DoubleTile.PANEL + j % DoubleTile.WIDTH;
+            for (int q = 0; q < rows; q++) {
+                right[at + q * DoubleTile.WIDTH] = b[from + q * stride + j];
+            }
+        }
+    }
+
+    /** Columns of B, each contiguous, into a panel. */
+    private void packTransposedRight(int from, int columns, int k, int to) {
         for (int q = 0; q < k; q++) {
             for (int lane = 0; lane < DoubleTile.WIDTH; lane++) {
                 right[to + q * DoubleTile.WIDTH + lane] = lane < columns ? b[from + lane * bColumn + q] : 0;

@@ -25,8 +25,11 @@ final class DoubleTile {
     /** The largest k of a call. */
     static final int DEPTH = 512;
 
-    /** From a panel of B to that of the next vector's columns. */
-    private static final int SECOND = DEPTH * WIDTH;
+    /**
+     * From a panel of B, of one vector's columns, to the next. Some more than its length, lest all begin in the same lines of
+     * a cache.
+     */
+    static final int PANEL = (DEPTH + 4) * WIDTH;
 
     private DoubleTile() {}
 
@@ -34,7 +37,7 @@ final class DoubleTile {
      * {@code C = A B} or {@code C += A B} of one tile.
      *
      * @param a k times {@link #ROWS} elements: a column of A after the other
-     * @param b k times {@link #WIDTH} elements, a row of B after the other; the right half lies DEPTH rows further
+     * @param b k times {@link #WIDTH} elements, a row of B after the other; the right half in the next panel
      */
     static void multiply(int k, double[] a, int aAt, double[] b, int bAt, boolean add, double[] c, int cAt, int ldc) {
         if (ROWS == 12) {
@@ -98,7 +101,7 @@ final class DoubleTile {
         }
         for (int p = 0; p < k; p++) {
             DoubleVector x = DoubleVector.fromArray(SPECIES, b, bAt + p * WIDTH);
-            DoubleVector y = DoubleVector.fromArray(SPECIES, b, bAt + SECOND + p * WIDTH);
+            DoubleVector y = DoubleVector.fromArray(SPECIES, b, bAt + PANEL + p * WIDTH);
             DoubleVector a0 = DoubleVector.broadcast(SPECIES, a[aAt + p * 12]);
             x0 = a0.fma(x, x0);
             y0 = a0.fma(y, y0);
@@ -192,7 +195,7 @@ final class DoubleTile {
         }
         for (int p = 0; p < k; p++) {
             DoubleVector x = DoubleVector.fromArray(SPECIES, b, bAt + p * WIDTH);
-            DoubleVector y = DoubleVector.fromArray(SPECIES, b, bAt + SECOND + p * WIDTH);
+            DoubleVector y = DoubleVector.fromArray(SPECIES, b, bAt + PANEL + p * WIDTH);
             DoubleVector a0 = DoubleVector.broadcast(SPECIES, a[aAt + p * 6]);
             x0 = a0.fma(x, x0);
             y0 = a0.fma(y, y0);

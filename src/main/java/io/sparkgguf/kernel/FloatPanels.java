@@ -1,6 +1,5 @@
 package io.sparkgguf.kernel;
 
-import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -16,8 +15,11 @@ final class FloatPanels extends BlockedProduct {
     /** Columns of A that are transposed at a time. */
     private static final int STRIP = 64;
 
+    /** Rows or columns that are copied at a time, so that what is read and what is written is contiguous for a while. */
+    private static final int BAND = 8;
+
     private static final int LEFT_PANEL = FloatTile.DEPTH * FloatTile.ROWS + ROUNDED;
-    private static final int RIGHT_PANEL = FloatTile.DEPTH * FloatTile.COLUMNS;
+    private static final int RIGHT_PANEL = 2 * FloatTile.PANEL;
     private static final ThreadLocal<FloatPanels> OF_THREAD = ThreadLocal.withInitial(FloatPanels::new);
 
     private final float[] left = new float[BLOCK_ROWS / FloatTile.ROWS * LEFT_PANEL];
@@ -126,38 +128,45 @@ final class FloatPanels extends BlockedProduct {
     void packLeft(int row, int rows, int p, int k) {
         int from = aAt + row * aRow + p * aColumn;
         if (aRow == 1) {
-            for (int q = 0; q < k; q++) {
-                packColumn(from + q * aColumn, rows, q * FloatTile.ROWS);
+            for (int q = 0; q < k; q += BAND) {
+                packColumns(
+                        a, from + q * aColumn, aColumn, Math.min(BAND, k - q), rows, sign, left, q * FloatTile.ROWS);
             }
         } else {
             for (int i = 0; i < rows; i += FloatTile.ROWS) {
                 int height = Math.min(FloatTile.ROWS, rows - i);
-                packRows(from + i * aRow, height, k, i / FloatTile.ROWS * LEFT_PANEL);
+                packTransposedLeft(from + i * aRow, height, k, i / FloatTile.ROWS * LEFT_PANEL);
             }
         }
     }
 
-    /** A column of A, contiguous, into all panels. */
-    private void packColumn(int from, int rows, int to) {
-        int i = 0;
-        for (; i <= rows - FloatTile.ROWS && from + i + ROUNDED <= a.length; i += FloatTile.ROWS) {
-            for (int lane = 0; lane < FloatTile.ROWS; lane += FloatTile.WIDTH) {
-                FloatVector.fromArray(Lanes.FLOATS, a, from + i + lane)
-                        .mul(sign)
-                        .intoArray(left, to + lane);
-            }
-            to += LEFT_PANEL;
+    /** Columns of A, each contiguous, into all panels. */
+    private static void packColumns(
+            float[] a, int from, int stride, int columns, int rows, float sign, float[] left, int to) {
+        int whole = rows / FloatTile.ROWS * FloatTile.ROWS;
+        if (from + (columns - 1) * stride + whole - FloatTile.ROWS + ROUNDED > a.length) {
+            whole = Math.max(0, whole - FloatTile.ROWS); // the last vector would read beyond the array
         }
-        for (; i < rows; i += FloatTile.ROWS) {
-            for (int r = 0; r < FloatTile.ROWS; r++) {
-                left[to + r] = i + r < rows ? sign * a[from + i + r] : 0;
+        for (int i = 0; i < whole; i += FloatTile.ROWS) {
+            int at = to + i / FloatTile.ROWS * LEFT_PANEL;
+            for (int q = 0; q < columns; q++) {
+                for (int lane = 0; lane < FloatTile.ROWS; lane += FloatTile.WIDTH) {
+                    FloatVector.fromArray(Lanes.FLOATS, a, from + q * stride + i + lane)
+                            .mul(sign)
+                            .intoArray(left, at + q * FloatTile.ROWS + lane);
+                }
             }
-            to += LEFT_PANEL;
+        }
+        for (int i = whole; i < rows; i++) {
+            int at = to + i / FloatTile.ROWS * LEFT_PANEL + i % FloatTile.ROWS;
+            for (int q = 0; q < columns; q++) {
+                left[at + q * FloatTile.ROWS] = sign * a[from + q * stride + i];
+            }
         }
     }
 
     /** Rows of A, each contiguous, into a panel. */
-    private void packRows(int from, int rows, int k, int to) {
+    private void packTransposedLeft(int from, int rows, int k, int to) {
         int q = 0;
         if (Transposition.WORKS) {
             for (; q <= k - STRIP; q += STRIP) {
@@ -188,35 +197,40 @@ final class FloatPanels extends BlockedProduct {
     void packRight(int column, int columns, int p, int k) {
         int from = bAt + p * bRow + column * bColumn;
         if (bColumn == 1) {
-            for (int q = 0; q < k; q++) {
-                packRow(from + q * bRow, columns, q * FloatTile.WIDTH);
+            for (int q = 0; q < k; q += BAND) {
+                packRows(b, from + q * bRow, bRow, Math.min(BAND, k - q), columns, right, q * FloatTile.WIDTH);
             }
         } else {
             for (int j = 0; j < columns; j += FloatTile.WIDTH) {
-                packColumns(from + j * bColumn, Math.min(FloatTile.WIDTH, columns - j), k, j * FloatTile.DEPTH);
-            }
-        }
-        if ((columns - 1) / FloatTile.WIDTH % 2 == 0) { // the right half of the last tile
-            int at = ((columns - 1) / FloatTile.WIDTH + 1) * FloatTile.DEPTH * FloatTile.WIDTH;
-            Arrays.fill(right, at, at + k * FloatTile.WIDTH, 0);
-        }
-    }
-
-    /** A row of B, contiguous, into all panels. */
-    private void packRow(int from, int columns, int to) {
-        int j = 0;
-        for (; j <= columns - FloatTile.WIDTH; j += FloatTile.WIDTH) {
-            FloatVector.fromArray(Lanes.FLOATS, b, from + j).intoArray(right, to + j * FloatTile.DEPTH);
-        }
-        if (j < columns) {
-            for (int lane = 0; lane < FloatTile.WIDTH; lane++) {
-                right[to + j * FloatTile.DEPTH + lane] = j + lane < columns ? b[from + j + lane] : 0;
+                packTransposedRight(
+                        from + j * bColumn,
+                        Math.min(FloatTile.WIDTH, columns - j),
+                        k,
+                        j / FloatTile.WIDTH * FloatTile.PANEL);
             }
         }
     }
 
-    /** Columns of B, each contiguous, into a panel of one vector's columns. */
-    private void packColumns(int from, int columns, int k, int to) {
+    /** Rows of B, each contiguous, into all panels. */
+    private static void packRows(float[] b, int from, int stride, int rows, int columns, float[] right, int to) {
+        int whole = columns / FloatTile.WIDTH * FloatTile.WIDTH;
+        for (int j = 0; j < whole; j += FloatTile.WIDTH) {
+            int at = to + j / FloatTile.WIDTH * FloatTile.PANEL;
+            for (int q = 0; q < rows; q++) {
+                FloatVector.fromArray(Lanes.FLOATS, b, from + q * stride + j)
+                        .intoArray(right, at + q * FloatTile.WIDTH);
+            }
+        }
+        for (int j = whole; j < columns; j++) {
+            int at = to + j / FloatTile.WIDTH * FloatTile.PANEL + j % FloatTile.WIDTH;
+            for (int q = 0; q < rows; q++) {
+                right[at + q * FloatTile.WIDTH] = b[from + q * stride + j];
+            }
+        }
+    }
+
+    /** Columns of B, each contiguous, into a panel. */
+    private void packTransposedRight(int from, int columns, int k, int to) {
         int q = 0;
         if (Transposition.WORKS) {
             for (int lane = 0; lane < Transposition.SIZE; lane++) {
@@ -256,28 +270,29 @@ final class FloatPanels extends BlockedProduct {
     }
 
     private void addToSums(int row, int rows, int column, int columns) {
+        int to = row * ldc + column;
+        if (columns == FloatTile.COLUMNS) {
+            addRows(edge, rows, sums, to, ldc);
+            return;
+        }
         for (int i = 0; i < rows; i++) {
-            int from = i * FloatTile.COLUMNS;
-            int to = (row + i) * ldc + column;
-            if (columns == FloatTile.COLUMNS) {
-                addRow(edge, from, sums, to);
-            } else {
-                for (int j = 0; j < columns; j++) {
-                    sums[to + j] += edge[from + j];
-                }
+            for (int j = 0; j < columns; j++) {
+                sums[to + i * ldc + j] += edge[i * FloatTile.COLUMNS + j];
             }
         }
     }
 
-    private static void addRow(float[] from, int at, double[] to, int toAt) {
-        for (int j = 0; j < FloatTile.COLUMNS; j += FloatTile.WIDTH) {
-            FloatVector x = FloatVector.fromArray(Lanes.FLOATS, from, at + j);
-            DoubleVector low = (DoubleVector) x.convertShape(VectorOperators.F2D, DoubleTile.SPECIES, 0);
-            DoubleVector high = (DoubleVector) x.convertShape(VectorOperators.F2D, DoubleTile.SPECIES, 1);
-            int k = toAt + j;
-            DoubleVector.fromArray(DoubleTile.SPECIES, to, k).add(low).intoArray(to, k);
-            k += DoubleTile.WIDTH;
-            DoubleVector.fromArray(DoubleTile.SPECIES, to, k).add(high).intoArray(to, k);
+    private static void addRows(float[] from, int rows, double[] to, int toAt, int ld) {
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < FloatTile.COLUMNS; j += FloatTile.WIDTH) {
+                FloatVector x = FloatVector.fromArray(Lanes.FLOATS, from, i * FloatTile.COLUMNS + j);
+                DoubleVector low = (DoubleVector) x.convertShape(VectorOperators.F2D, DoubleTile.SPECIES, 0);
+                DoubleVector high = (DoubleVector) x.convertShape(VectorOperators.F2D, DoubleTile.SPECIES, 1);
+                int k = toAt + i * ld + j;
+                DoubleVector.fromArray(DoubleTile.SPECIES, to, k).add(low).intoArray(to, k);
+                k += DoubleTile.WIDTH;
+                DoubleVector.fromArray(DoubleTile.SPECIES, to, k).add(high).intoArray(to, k);
+            }
         }
     }
 }

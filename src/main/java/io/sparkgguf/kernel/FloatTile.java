@@ -22,8 +22,11 @@ final class FloatTile {
     /** The largest k of a call. */
     static final int DEPTH = 512;
 
-    /** From a panel of B to that of the next vector's columns. */
-    private static final int SECOND = DEPTH * WIDTH;
+    /**
+     * From a panel of B, of one vector's columns, to the next. Some more than its length, lest all begin in the same lines of
+     * a cache.
+     */
+    static final int PANEL = (DEPTH + 4) * WIDTH;
 
     private FloatTile() {}
 
@@ -31,7 +34,7 @@ final class FloatTile {
      * {@code C = A B} or {@code C += A B} of one tile.
      *
      * @param a k times {@link #ROWS} elements: a column of A after the other
-     * @param b k times {@link #WIDTH} elements, a row of B after the other; the right half lies DEPTH rows further
+     * @param b k times {@link #WIDTH} elements, a row of B after the other; the right half in the next panel
      */
     static void multiply(int k, float[] a, int aAt, float[] b, int bAt, boolean add, float[] c, int cAt, int ldc) {
         if (ROWS == 12) {
@@ -95,7 +98,7 @@ final class FloatTile {
         }
         for (int p = 0; p < k; p++) {
             FloatVector x = FloatVector.fromArray(Lanes.FLOATS, b, bAt + p * WIDTH);
-            FloatVector y = FloatVector.fromArray(Lanes.FLOATS, b, bAt + SECOND + p * WIDTH);
+            FloatVector y = FloatVector.fromArray(Lanes.FLOATS, b, bAt + PANEL + p * WIDTH);
             FloatVector a0 = FloatVector.broadcast(Lanes.FLOATS, a[aAt + p * 12]);
             x0 = a0.fma(x, x0);
             y0 = a0.fma(y, y0);
@@ -188,7 +191,7 @@ final class FloatTile {
         }
         for (int p = 0; p < k; p++) {
             FloatVector x = FloatVector.fromArray(Lanes.FLOATS, b, bAt + p * WIDTH);
-            FloatVector y = FloatVector.fromArray(Lanes.FLOATS, b, bAt + SECOND + p * WIDTH);
+            FloatVector y = FloatVector.fromArray(Lanes.FLOATS, b, bAt + PANEL + p * WIDTH);
             FloatVector a0 = FloatVector.broadcast(Lanes.FLOATS, a[aAt + p * 6]);
             x0 = a0.fma(x, x0);
             y0 = a0.fma(y, y0);

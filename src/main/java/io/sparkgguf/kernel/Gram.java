@@ -8,7 +8,8 @@ public final class Gram {
      */
     public static final int CHUNK = FloatTile.DEPTH;
 
-    private static final int SQUARE = 16;
+    private static final int SQUARE = 8;
+    private static final int STRIP = 64;
 
     private Gram() {}
 
@@ -34,26 +35,61 @@ public final class Gram {
             int columns,
             double[] tile,
             int ld) {
-        if (tokens == 0) {
-            return;
-        }
         boolean diagonal = rowAt == columnAt && rows == columns;
-        FloatPanels.gram(x, xAt + rowAt, rows, xAt + columnAt, columns, tokens, stride, diagonal, tile, ld);
         if (diagonal) {
+            addUpper(x, xAt, tokens, stride, rowAt, rows, tile, ld);
             mirror(tile, rows, ld);
+        } else if (tokens > 0) {
+            FloatPanels.gram(x, xAt + rowAt, rows, xAt + columnAt, columns, tokens, stride, false, tile, ld);
         }
     }
 
-    /** Copies what is above the diagonal below, in squares that stay in the cache. */
-    private static void mirror(double[] tile, int order, int ld) {
-        for (int i = 0; i < order; i += SQUARE) {
-            for (int j = i; j < order; j += SQUARE) {
-                for (int row = i; row < Math.min(order, i + SQUARE); row++) {
-                    for (int column = Math.max(row + 1, j); column < Math.min(order, j + SQUARE); column++) {
-                        tile[column * ld + row] = tile[row * ld + column];
-                    }
-                }
+    /**
+     * Adds to a tile on the diagonal what {@link #add} does, on and above its diagonal only. What lies below is unspecified
+     * afterwards, until {@link #mirror}: worth its while to callers who add often.
+     */
+    public static void addUpper(float[] x, int xAt, int tokens, int stride, int at, int order, double[] tile, int ld) {
+        if (tokens > 0) {
+            FloatPanels.gram(x, xAt + at, order, xAt + at, order, tokens, stride, true, tile, ld);
+        }
+    }
+
+    /** Copies what is above the diagonal of a tile below it. */
+    public static void mirror(double[] tile, int order, int ld) {
+        int whole = order / SQUARE * SQUARE;
+        for (int left = 0; left < order; left += STRIP) {
+            for (int i = 0; i < Math.min(whole, left + STRIP); i += SQUARE) {
+                mirrorRows(tile, i, Math.max(left, i + SQUARE), Math.min(order, left + STRIP), ld);
             }
+        }
+        for (int i = 0; i < order; i++) { // the squares on the diagonal, and the rest of the rows
+            int end = i < whole ? i / SQUARE * SQUARE + SQUARE : order;
+            for (int j = i + 1; j < end; j++) {
+                tile[j * ld + i] = tile[i * ld + j];
+            }
+        }
+    }
+
+    /** Eight rows to columns, so that whole cache lines are written. */
+    private static void mirrorRows(double[] tile, int i, int from, int to, int ld) {
+        int row0 = i * ld;
+        int row1 = row0 + ld;
+        int row2 = row1 + ld;
+        int row3 = row2 + ld;
+        int row4 = row3 + ld;
+        int row5 = row4 + ld;
+        int row6 = row5 + ld;
+        int row7 = row6 + ld;
+        for (int j = from; j < to; j++) {
+            int at = j * ld + i;
+            tile[at] = tile[row0 + j];
+            tile[at + 1] = tile[row1 + j];
+            tile[at + 2] = tile[row2 + j];
+            tile[at + 3] = tile[row3 + j];
+            tile[at + 4] = tile[row4 + j];
+            tile[at + 5] = tile[row5 + j];
+            tile[at + 6] = tile[row6 + j];
+            tile[at + 7] = tile[row7 + j];
         }
     }
 }

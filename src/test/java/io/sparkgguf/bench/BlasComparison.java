@@ -135,7 +135,7 @@ public final class BlasComparison {
         compare(
                 "ssyrk of " + tokens + " tokens, n = " + n,
                 (double) n * (n + 1) * tokens,
-                () -> Gram.add(x, 0, tokens, n, 0, n, 0, n, tile, n),
+                () -> Gram.addUpper(x, 0, tokens, n, 0, n, tile, n),
                 () -> blas.getFunction("cblas_ssyrk").invokeVoid(arguments));
     }
 

@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class RowSolverTest {
-    private static final Layer LAYER = new Layer(24, 512, 1024, Layer.SEED);
+    private static final Layer LAYER = new Layer(12, 512, 700, Layer.SEED);
 
     static Stream<BlockType> types() {
         return Arrays.stream(BlockType.values()).filter(RowSolver::solves);
@@ -81,7 +81,7 @@ class RowSolverTest {
         for (BlockType type : List.of(BlockType.Q3_K, BlockType.Q4_K, BlockType.Q4_0)) {
             int rowBytes = Math.toIntExact(type.bytes(LAYER.columns));
             byte[] whole = solve(type, options);
-            for (int lazy : new int[] {8, 32, 256}) {
+            for (int lazy : new int[] {8, 40, 256}) {
                 RowSolver solver = new RowSolver(type, options, factored.summary(), factored.panels(), hessian, lazy);
                 byte[] sliced = new byte[whole.length];
                 for (int row = 0; row < LAYER.rows; ) {
@@ -171,6 +171,33 @@ class RowSolverTest {
         InvalidInputException factor =
                 assertThrows(InvalidInputException.class, () -> over.solve(LAYER.weights, 0, LAYER.rows, blocks, 0));
         assertEquals("Cannot solve rows: the factor's element (0, 7) is Infinity", factor.getMessage());
+    }
+
+    /** A factor that makes errors grow without bound still gives blocks of finite weights, which the guard then refuses. */
+    @ParameterizedTest
+    @MethodSource("types")
+    void errorsThatGrowWithoutBoundLeaveFiniteWeights(BlockType type) throws IOException {
+        Layer.Factored factored = LAYER.factor(GptqOptions.DEFAULT);
+        FactorPanels wild = new FactorPanels() {
+            @Override
+            public int order() {
+                return LAYER.columns;
+            }
+
+            @Override
+            public void read(int firstRow, int rows, float[] into) {
+                for (int i = 0; i < rows * LAYER.columns; i++) {
+                    into[i] = i % (LAYER.columns + 1) == firstRow ? 1 : 1e20f;
+                }
+            }
+        };
+        RowSolver solver = new RowSolver(
+                type, GptqOptions.DEFAULT, factored.summary(), wild, TilePanels.hessian(LAYER.hessian(256)));
+        byte[] blocks = new byte[size(type)];
+        solver.solve(LAYER.weights, 0, LAYER.rows, blocks, 0);
+        for (float weight : decode(type, blocks)) {
+            assertTrue(Float.isFinite(weight), () -> "a weight is " + weight);
+        }
     }
 
     @Test

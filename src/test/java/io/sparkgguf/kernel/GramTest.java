@@ -7,6 +7,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Gram matrices in vectors beside their scalar definition, and the definition beside plain sums. */
 class GramTest {
@@ -88,5 +89,21 @@ class GramTest {
                 assertEquals(whole[i * columns + 20 + j], right[i * 30 + j], "element " + i + ", " + j);
             }
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 8, 9, 64, 77, 150})
+    void halvesAddedAndThenMirroredAreTheWhole(int order) {
+        int tokens = 30;
+        int stride = order + 5;
+        float[] x = activations(tokens * stride);
+        double[] whole = new double[order * (order + 1)];
+        double[] half = new double[order * (order + 1)];
+        for (int call = 0; call < 3; call++) {
+            Gram.add(x, 0, tokens, stride, 4, order, 4, order, whole, order + 1);
+            Gram.addUpper(x, 0, tokens, stride, 4, order, half, order + 1);
+        }
+        Gram.mirror(half, order, order + 1);
+        assertArrayEquals(whole, half, "seed " + SEED);
     }
 }

@@ -65,6 +65,7 @@ final class SeededDigests {
             throw new UncheckedIOException(e);
         }
         digests.put("forward", HexFormat.of().formatHex(forward.digest()));
+        SolveDigests.add(digests, SEED);
         return digests;
     }
 
@@ -155,6 +156,11 @@ final class SeededDigests {
             }
         }
         return weights;
+    }
+
+    /** SHA-256 in hexadecimal. */
+    static String hex(byte[] bytes) {
+        return HexFormat.of().formatHex(sha256().digest(bytes));
     }
 
     private static MessageDigest sha256() {
