@@ -10,20 +10,17 @@ package io.sparkgguf.kernel;
 abstract class BlockedProduct {
     private final int tileRows;
     private final int tileColumns;
-    private final int depth;
     private final int blockRows;
     private final int blockColumns;
 
     /**
      * @param tileRows rows of C of a tile
-     * @param depth the largest k of a block
      * @param blockRows rows of a block of A, a multiple of a tile's: the block should fit into a core's own cache
      * @param blockColumns columns of a block of B, a multiple of a tile's
      */
-    BlockedProduct(int tileRows, int tileColumns, int depth, int blockRows, int blockColumns) {
+    BlockedProduct(int tileRows, int tileColumns, int blockRows, int blockColumns) {
         this.tileRows = tileRows;
         this.tileColumns = tileColumns;
-        this.depth = depth;
         this.blockRows = blockRows;
         this.blockColumns = blockColumns;
     }
@@ -44,10 +41,11 @@ abstract class BlockedProduct {
     /**
      * C of m × n.
      *
+     * @param depth the largest k of a block
      * @param add whether C's first block along k goes on from what it holds
      * @param upper leaves out the tiles below the diagonal
      */
-    final void run(int m, int n, int k, boolean add, boolean upper) {
+    final void run(int m, int n, int k, int depth, boolean add, boolean upper) {
         for (int column = 0; column < n; column += blockColumns) {
             int columns = Math.min(blockColumns, n - column);
             int lastRow = upper ? Math.min(m, column + columns) : m;

@@ -6,8 +6,8 @@ import jdk.incubator.vector.VectorOperators;
 
 /** Products of floats, with the panels that a thread keeps for them: about 5 MB. */
 final class FloatPanels extends BlockedProduct {
-    private static final int BLOCK_ROWS = 384;
-    private static final int BLOCK_COLUMNS = 2048;
+    private static final int BLOCK_ROWS = 180;
+    private static final int BLOCK_COLUMNS = 1024;
 
     /** Rows of a panel in whole vectors; the last may reach into what the next row of the panel overwrites. */
     private static final int ROUNDED = (FloatTile.ROWS + FloatTile.WIDTH - 1) / FloatTile.WIDTH * FloatTile.WIDTH;
@@ -43,7 +43,7 @@ final class FloatPanels extends BlockedProduct {
     private double[] sums;
 
     private FloatPanels() {
-        super(FloatTile.ROWS, FloatTile.COLUMNS, FloatTile.DEPTH, BLOCK_ROWS, BLOCK_COLUMNS);
+        super(FloatTile.ROWS, FloatTile.COLUMNS, BLOCK_ROWS, BLOCK_COLUMNS);
     }
 
     /**
@@ -75,7 +75,7 @@ final class FloatPanels extends BlockedProduct {
         panels.c = c;
         panels.cAt = cAt;
         panels.ldc = ldc;
-        panels.runAndForget(m, n, k, add, upper);
+        panels.runAndForget(m, n, k, FloatTile.DEPTH, add, upper);
     }
 
     /** What {@link Gram#add} promises, or its upper half. */
@@ -95,7 +95,7 @@ final class FloatPanels extends BlockedProduct {
         panels.right(x, columnsAt, stride, 1);
         panels.sums = tile;
         panels.ldc = ld;
-        panels.runAndForget(rows, columns, tokens, false, upper);
+        panels.runAndForget(rows, columns, tokens, Gram.CHUNK, false, upper);
     }
 
     private void left(float[] array, int at, int row, int column, float factor) {
@@ -113,9 +113,9 @@ final class FloatPanels extends BlockedProduct {
         bColumn = column;
     }
 
-    private void runAndForget(int m, int n, int k, boolean add, boolean upper) {
+    private void runAndForget(int m, int n, int k, int depth, boolean add, boolean upper) {
         try {
-            run(m, n, k, add, upper);
+            run(m, n, k, depth, add, upper);
         } finally {
             a = null;
             b = null;

@@ -20,7 +20,7 @@ final class FloatTile {
     static final int COLUMNS = 2 * WIDTH;
 
     /** The largest k of a call. */
-    static final int DEPTH = 512;
+    static final int DEPTH = 1024;
 
     /**
      * From a panel of B, of one vector's columns, to the next. Some more than its length, lest all begin in the same lines of

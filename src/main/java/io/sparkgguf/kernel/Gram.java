@@ -6,7 +6,7 @@ public final class Gram {
      * Tokens whose products are summed in float32 before the sum is added in float64. Chunks are counted from the first token
      * of a call: callers who need the same bits cut their tokens at multiples of it.
      */
-    public static final int CHUNK = FloatTile.DEPTH;
+    public static final int CHUNK = 512;
 
     private static final int SQUARE = 8;
     private static final int STRIP = 64;

@@ -1,5 +1,5 @@
 /**
- * JMH benchmarks, and a comparison with ggml's own quantizers. Nothing here is run by the tests.
+ * JMH benchmarks, and comparisons with ggml's own quantizers and with OpenBLAS. Nothing here is run by the tests.
  *
  * <p>All benchmarks, or those that match a pattern, with the JVM flags that this project needs:
  *
@@ -13,6 +13,13 @@
  *
  * <pre>
  * mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.GgmlComparison -Dggml.library=/path/libggml-base.so -Dbench='Q.*'
+ * </pre>
+ *
+ * <p>Matrix products and factors beside OpenBLAS, which the profile downloads; without the variable it may take slower
+ * kernels than the processor allows:
+ *
+ * <pre>
+ * OPENBLAS_CORETYPE=SKYLAKEX mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.BlasComparison -Dbench='n = 1024'
  * </pre>
  */
 package io.sparkgguf.bench;

@@ -245,7 +245,7 @@ class GemmTest {
 
     @Test
     void theTriangleOfAGramUpdateIsTheProducts() {
-        for (int n : new int[] {1, 5, 12, 40, 131, 400}) {
+        for (int n : new int[] {1, 5, 12, 40, 131, 400, 1100}) {
             int k = 37;
             Random random = new Random(SEED + n);
             int lda = n + 2;
