@@ -47,32 +47,34 @@ public final class Exponential {
         return x < LOWEST ? 0f : result;
     }
 
-    /** {@link #of(float)} of every lane. */
-    static FloatVector of(FloatVector x) {
-        // not by max and min, which must order zeros and NaNs and so take three times as long
-        VectorMask<Float> low = x.compare(VectorOperators.LT, LOWEST);
-        FloatVector clamped = x.blend(LOWEST, low).blend(HIGHEST, x.compare(VectorOperators.GT, HIGHEST));
-        FloatVector shifted = clamped.mul(PER_LN2).add(ROUND);
-        FloatVector n = shifted.sub(ROUND);
-        FloatVector r = clamped.sub(n.mul(LN2_UPPER)).sub(n.mul(LN2_LOWER));
-        FloatVector p = r.mul(P4).add(P3).mul(r).add(P2).mul(r).add(P1).mul(r).add(P0);
-        FloatVector power = p.mul(r.mul(r)).add(r).add(1f);
-        IntVector scale = shifted.reinterpretAsInts().add(BIAS).lanewise(VectorOperators.LSHL, 23);
-        return power.mul(scale.reinterpretAsFloats()).blend(0f, low);
-    }
-
-    /** e^x of {@code count} numbers, in place. */
-    public static void of(float[] x, int at, int count) {
+    /**
+     * out = e^(x - y), element by element; {@code out} may be {@code x} or {@code y}, at the same index.
+     *
+     * <p>The only place where vectors are raised: a method that returned a vector would no longer be inlined into large ones.
+     */
+    public static void ofDifference(float[] x, int at, float[] y, int yAt, int count, float[] out, int outAt) {
         int i = 0;
         for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
-            of(FloatVector.fromArray(Lanes.FLOATS, x, at + i)).intoArray(x, at + i);
+            FloatVector given =
+                    FloatVector.fromArray(Lanes.FLOATS, x, at + i).sub(FloatVector.fromArray(Lanes.FLOATS, y, yAt + i));
+            // not by max and min, which must order zeros and NaNs and so take three times as long
+            VectorMask<Float> low = given.compare(VectorOperators.LT, LOWEST);
+            FloatVector clamped = given.blend(LOWEST, low).blend(HIGHEST, given.compare(VectorOperators.GT, HIGHEST));
+            FloatVector shifted = clamped.mul(PER_LN2).add(ROUND);
+            FloatVector n = shifted.sub(ROUND);
+            FloatVector r = clamped.sub(n.mul(LN2_UPPER)).sub(n.mul(LN2_LOWER));
+            FloatVector p =
+                    r.mul(P4).add(P3).mul(r).add(P2).mul(r).add(P1).mul(r).add(P0);
+            FloatVector power = p.mul(r.mul(r)).add(r).add(1f);
+            IntVector scale = shifted.reinterpretAsInts().add(BIAS).lanewise(VectorOperators.LSHL, 23);
+            power.mul(scale.reinterpretAsFloats()).blend(0f, low).intoArray(out, outAt + i);
         }
-        ofScalar(x, at + i, count - i);
+        ofDifferenceScalar(x, at + i, y, yAt + i, count - i, out, outAt + i);
     }
 
-    static void ofScalar(float[] x, int at, int count) {
-        for (int i = at; i < at + count; i++) {
-            x[i] = of(x[i]);
+    static void ofDifferenceScalar(float[] x, int at, float[] y, int yAt, int count, float[] out, int outAt) {
+        for (int i = 0; i < count; i++) {
+            out[outAt + i] = of(x[at + i] - y[yAt + i]);
         }
     }
 }

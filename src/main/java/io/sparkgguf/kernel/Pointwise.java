@@ -4,6 +4,10 @@ import jdk.incubator.vector.FloatVector;
 
 /** What a forward pass does element by element, each operation rounded by itself. */
 public final class Pointwise {
+    private static final int CHUNK = 1024;
+    private static final float[] ZEROS = new float[CHUNK];
+    private static final ThreadLocal<float[]> POWERS = ThreadLocal.withInitial(() -> new float[CHUNK]);
+
     private Pointwise() {}
 
     /** x += y. */
@@ -59,10 +63,19 @@ public final class Pointwise {
 
     /** SwiGLU: gate becomes gate / (1 + exp(-gate)) * up. */
     public static void gate(float[] gate, int at, float[] up, int upAt, int count) {
+        float[] powers = POWERS.get();
+        for (int i = 0; i < count; i += CHUNK) {
+            int some = Math.min(CHUNK, count - i);
+            Exponential.ofDifference(ZEROS, 0, gate, at + i, some, powers, 0);
+            gate(gate, at + i, powers, up, upAt + i, some);
+        }
+    }
+
+    private static void gate(float[] gate, int at, float[] powers, float[] up, int upAt, int count) {
         int i = 0;
         for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
-            FloatVector g = FloatVector.fromArray(Lanes.FLOATS, gate, at + i);
-            g.div(Exponential.of(g.neg()).add(1f))
+            FloatVector.fromArray(Lanes.FLOATS, gate, at + i)
+                    .div(FloatVector.fromArray(Lanes.FLOATS, powers, i).add(1f))
                     .mul(FloatVector.fromArray(Lanes.FLOATS, up, upAt + i))
                     .intoArray(gate, at + i);
         }
@@ -72,7 +85,7 @@ public final class Pointwise {
     static void gateScalar(float[] gate, int at, float[] up, int upAt, int count) {
         for (int i = 0; i < count; i++) {
             float g = gate[at + i];
-            gate[at + i] = g / (Exponential.of(-g) + 1f) * up[upAt + i];
+            gate[at + i] = g / (Exponential.of(0f - g) + 1f) * up[upAt + i];
         }
     }
 }

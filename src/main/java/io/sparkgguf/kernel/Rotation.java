@@ -53,20 +53,16 @@ public final class Rotation {
             int i = 0;
             for (; i <= size - Lanes.WIDTH; i += Lanes.WIDTH) {
                 FloatVector own = FloatVector.fromArray(Lanes.FLOATS, x, first + i);
+                LongVector pairs = own.reinterpretAsLongs();
+                FloatVector other = pairs.lanewise(VectorOperators.LSHL, 32)
+                        .or(pairs.lanewise(VectorOperators.LSHR, 32))
+                        .reinterpretAsFloats();
                 own.mul(FloatVector.fromArray(Lanes.FLOATS, cos, angleAt + i))
-                        .add(exchanged(own).mul(FloatVector.fromArray(Lanes.FLOATS, sin, angleAt + i)))
+                        .add(other.mul(FloatVector.fromArray(Lanes.FLOATS, sin, angleAt + i)))
                         .intoArray(x, first + i);
             }
             turnNeighbours(x, first, i, size, cos, sin, angleAt);
         }
-    }
-
-    /** Each lane's neighbour: both halves of 64 bits exchanged. */
-    private static FloatVector exchanged(FloatVector x) {
-        LongVector pairs = x.reinterpretAsLongs();
-        return pairs.lanewise(VectorOperators.LSHL, 32)
-                .or(pairs.lanewise(VectorOperators.LSHR, 32))
-                .reinterpretAsFloats();
     }
 
     static void neighboursScalar(float[] x, int at, int heads, int size, float[] cos, float[] sin, int angleAt) {

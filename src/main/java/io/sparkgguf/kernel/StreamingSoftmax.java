@@ -22,60 +22,71 @@ public final class StreamingSoftmax {
      * @param rescale becomes the factor that takes what was weighted so far to the new largest score
      */
     public static void add(float[] scores, int keys, int queries, float[] largest, float[] sums, float[] rescale) {
+        System.arraycopy(largest, 0, rescale, 0, queries);
         int i = 0;
         for (; i <= queries - Lanes.WIDTH; i += Lanes.WIDTH) {
-            largest(scores, keys, queries, i, largest, rescale);
-            weigh(scores, keys, queries, i, largest, sums, rescale);
+            largest(scores, keys, queries, i, largest);
         }
-        addScalar(scores, keys, queries, i, largest, sums, rescale);
+        largestScalar(scores, keys, queries, i, largest);
+        Exponential.ofDifference(rescale, 0, largest, 0, queries, rescale, 0);
+        for (int key = 0; key < keys; key++) {
+            int at = key * queries;
+            Exponential.ofDifference(scores, at, largest, 0, queries, scores, at);
+        }
+        for (i = 0; i <= queries - Lanes.WIDTH; i += Lanes.WIDTH) {
+            sum(scores, keys, queries, i, sums, rescale);
+        }
+        sumScalar(scores, keys, queries, i, sums, rescale);
     }
 
-    /** The queries from {@code from} on. */
-    static void addScalar(
-            float[] scores, int keys, int queries, int from, float[] largest, float[] sums, float[] rescale) {
-        int end = keys * queries;
-        for (int i = from; i < queries; i++) {
-            float max = largest[i];
-            for (int at = i; at < end; at += queries) {
-                max = scores[at] > max ? scores[at] : max;
-            }
-            float sum = 0;
-            for (int at = i; at < end; at += queries) {
-                scores[at] = Exponential.of(scores[at] - max);
-                sum += scores[at];
-            }
-            rescale[i] = Exponential.of(largest[i] - max);
-            sums[i] = sums[i] * rescale[i] + sum;
-            largest[i] = max;
+    static void addScalar(float[] scores, int keys, int queries, float[] largest, float[] sums, float[] rescale) {
+        System.arraycopy(largest, 0, rescale, 0, queries);
+        largestScalar(scores, keys, queries, 0, largest);
+        Exponential.ofDifferenceScalar(rescale, 0, largest, 0, queries, rescale, 0);
+        for (int key = 0; key < keys; key++) {
+            int at = key * queries;
+            Exponential.ofDifferenceScalar(scores, at, largest, 0, queries, scores, at);
         }
+        sumScalar(scores, keys, queries, 0, sums, rescale);
     }
 
-    private static void largest(float[] scores, int keys, int queries, int i, float[] largest, float[] rescale) {
-        FloatVector before = FloatVector.fromArray(Lanes.FLOATS, largest, i);
-        FloatVector max = before;
+    private static void largest(float[] scores, int keys, int queries, int i, float[] largest) {
+        FloatVector max = FloatVector.fromArray(Lanes.FLOATS, largest, i);
         int end = keys * queries;
         for (int at = i; at < end; at += queries) {
             FloatVector score = FloatVector.fromArray(Lanes.FLOATS, scores, at);
             max = max.blend(score, score.compare(VectorOperators.GT, max));
         }
         max.intoArray(largest, i);
-        Exponential.of(before.sub(max)).intoArray(rescale, i);
     }
 
-    private static void weigh(
-            float[] scores, int keys, int queries, int i, float[] largest, float[] sums, float[] rescale) {
-        FloatVector max = FloatVector.fromArray(Lanes.FLOATS, largest, i);
+    private static void largestScalar(float[] scores, int keys, int queries, int from, float[] largest) {
+        for (int i = from; i < queries; i++) {
+            for (int at = i; at < keys * queries; at += queries) {
+                largest[i] = scores[at] > largest[i] ? scores[at] : largest[i];
+            }
+        }
+    }
+
+    private static void sum(float[] weights, int keys, int queries, int i, float[] sums, float[] rescale) {
         FloatVector sum = FloatVector.zero(Lanes.FLOATS);
         int end = keys * queries;
         for (int at = i; at < end; at += queries) {
-            FloatVector weight = Exponential.of(
-                    FloatVector.fromArray(Lanes.FLOATS, scores, at).sub(max));
-            weight.intoArray(scores, at);
-            sum = sum.add(weight);
+            sum = sum.add(FloatVector.fromArray(Lanes.FLOATS, weights, at));
         }
         FloatVector.fromArray(Lanes.FLOATS, sums, i)
                 .mul(FloatVector.fromArray(Lanes.FLOATS, rescale, i))
                 .add(sum)
                 .intoArray(sums, i);
+    }
+
+    private static void sumScalar(float[] weights, int keys, int queries, int from, float[] sums, float[] rescale) {
+        for (int i = from; i < queries; i++) {
+            float sum = 0;
+            for (int at = i; at < keys * queries; at += queries) {
+                sum += weights[at];
+            }
+            sums[i] = sums[i] * rescale[i] + sum;
+        }
     }
 }

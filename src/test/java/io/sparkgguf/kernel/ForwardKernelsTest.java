@@ -46,7 +46,7 @@ class ForwardKernelsTest {
     void exponentialOfSpecialValues(float x, float expected) {
         float[] many = new float[37];
         Arrays.fill(many, x);
-        Exponential.of(many, 0, many.length);
+        Exponential.ofDifference(many, 0, new float[many.length], 0, many.length, many, 0);
         for (float value : many) {
             assertEquals(expected, value);
         }
@@ -65,7 +65,10 @@ class ForwardKernelsTest {
         Random random = new Random(SEED + count);
         float[] x = normals(random, count + 3, 20);
         float[] y = normals(random, count + 3, 2);
-        twins(x, a -> Exponential.of(a, 1, count), a -> Exponential.ofScalar(a, 1, count));
+        twins(
+                x,
+                a -> Exponential.ofDifference(a, 1, y, 2, count, a, 1),
+                a -> Exponential.ofDifferenceScalar(a, 1, y, 2, count, a, 1));
         twins(x, a -> Pointwise.add(a, 1, y, 2, count), a -> Pointwise.addScalar(a, 1, y, 2, count));
         twins(x, a -> Pointwise.multiply(a, 1, y, 2, count), a -> Pointwise.multiplyScalar(a, 1, y, 2, count));
         twins(x, a -> Pointwise.divide(a, 1, y, 2, count), a -> Pointwise.divideScalar(a, 1, y, 2, count));
@@ -92,7 +95,7 @@ class ForwardKernelsTest {
         float[][] vector = {scores.clone(), largest.clone(), sums.clone(), new float[count]};
         float[][] scalar = {scores.clone(), largest.clone(), sums.clone(), new float[count]};
         StreamingSoftmax.add(vector[0], 7, count, vector[1], vector[2], vector[3]);
-        StreamingSoftmax.addScalar(scalar[0], 7, count, 0, scalar[1], scalar[2], scalar[3]);
+        StreamingSoftmax.addScalar(scalar[0], 7, count, scalar[1], scalar[2], scalar[3]);
         for (int i = 0; i < vector.length; i++) {
             assertArrayEquals(scalar[i], vector[i], "array " + i + " of softmax, seed " + (SEED + count));
         }
