@@ -17,6 +17,7 @@ public final class Distributions {
     private final int vocabulary;
     private final float[] logits;
     private final float[] weights;
+    private final float[] shift; // a row's largest logit, many times
     private final double[] sums;
     private final double[] normalizers;
     private final int[] tops;
@@ -29,6 +30,7 @@ public final class Distributions {
         this.vocabulary = vocabulary;
         logits = new float[Math.multiplyExact(rows, vocabulary)];
         weights = new float[logits.length];
+        shift = new float[vocabulary];
         sums = new double[rows];
         normalizers = new double[rows];
         tops = new int[rows];
@@ -75,10 +77,8 @@ public final class Distributions {
             }
         }
         float largest = logits[top];
-        for (int i = from; i < end; i++) {
-            weights[i] = logits[i] - largest;
-        }
-        Exponential.of(weights, from, vocabulary);
+        Arrays.fill(shift, largest);
+        Exponential.ofDifference(logits, from, shift, 0, vocabulary, weights, from);
         double[] partial = new double[LANES];
         for (int i = 0; i < vocabulary; i++) {
             partial[i % LANES] += weights[from + i];

@@ -42,7 +42,7 @@ final class SeededDigests {
 
     /**
      * SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance; those of
-     * {@link SeededProducts}; and under {@code forward} over logits.
+     * {@link SeededProducts} and {@link SolveDigests}; and under {@code forward} over logits.
      */
     static Map<String, String> compute() {
         Map<String, String> digests = new TreeMap<>(SeededProducts.compute());
