@@ -17,7 +17,7 @@ public final class Distributions {
     private final int vocabulary;
     private final float[] logits;
     private final float[] weights;
-    private final float[] shift; // a row's largest logit, many times
+    private final float[] shift;
     private final double[] sums;
     private final double[] normalizers;
     private final int[] tops;

@@ -17,9 +17,9 @@ import java.util.Random;
 import java.util.TreeMap;
 
 /**
- * Digests of what every encoder makes of seeded rows, of what its grid makes of others, of matrix products and of a
- * forward pass, for comparing one JVM with another. As a program it prints a line {@code TYPE DIGEST} for each type,
- * {@code TYPE-grid DIGEST} for each grid, one for each product, {@code forward DIGEST} and {@code lanes N}.
+ * Digests of what every encoder makes of seeded rows, of what its grid makes of others, of matrix products, of a forward
+ * pass and of solved rows, for comparing one JVM with another. As a program it prints a line {@code NAME DIGEST} for each and
+ * {@code lanes N}.
  */
 final class SeededDigests {
     static final long SEED = 20261123;
@@ -42,7 +42,7 @@ final class SeededDigests {
 
     /**
      * SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance; those of
-     * {@link SeededProducts} and {@link SolveDigests}; and under {@code forward} over logits.
+     * {@link SeededProducts} and {@link SolveDigests}; and that of {@link ForwardDigest}.
      */
     static Map<String, String> compute() {
         Map<String, String> digests = new TreeMap<>(SeededProducts.compute());

@@ -74,7 +74,7 @@ public final class Decoder {
     /**
      * The same for a decoder that is not there yet.
      *
-     * @param vocabulary rows of the output head, 0 for one that runs blocks only
+     * @param vocabulary tokens that logits are made for; 0 where none are made
      */
     public static long memory(DecoderConfig config, int vocabulary, int tokens) {
         long perToken = Float.BYTES
