@@ -1,0 +1,174 @@
+package io.sparkgguf.calibrate;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.sparkgguf.linalg.MemoryTiles;
+import io.sparkgguf.storage.LocalStorage;
+import io.sparkgguf.tensor.InvalidInputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Shards, hidden states and panels: what was written comes back, and what was changed is refused. */
+class CalibrationFilesTest {
+    private static final long SEED = 11;
+    private static final int WIDTH = 20;
+
+    @TempDir
+    private Path folder;
+
+    private final LocalStorage storage = new LocalStorage();
+    private final Random random = new Random(SEED);
+
+    private static Shard shard(int... lengths) {
+        int[] ends = lengths.clone();
+        Arrays.parallelPrefix(ends, Integer::sum);
+        return Shard.cut(ends, new BitSet(), false, Integer.MAX_VALUE, 5).get(0);
+    }
+
+    @Test
+    void cutsWholeSequences() {
+        BitSet masked = new BitSet();
+        masked.set(9);
+        masked.set(10);
+        List<Shard> shards = Shard.cut(new int[] {4, 10, 12, 40}, masked, true, 10, 3);
+        assertEquals(3, shards.size());
+        assertArrayEquals(new int[] {4, 6}, shards.get(0).lengths());
+        assertArrayEquals(new int[] {2}, shards.get(1).lengths());
+        assertArrayEquals(new int[] {28}, shards.get(2).lengths()); // longer than asked for, but one sequence
+        assertEquals(List.of(3, 4, 5), shards.stream().map(Shard::id).toList());
+        assertEquals(List.of(9, 1, 28), shards.stream().map(Shard::counted).toList());
+        assertTrue(shards.get(2).heldOut());
+    }
+
+    @Test
+    void batchesKeepSequencesWhole() {
+        List<Shard.Batch> batches = shard(3, 3, 10, 2).batches(6);
+        assertEquals(
+                List.of(6, 10, 2), batches.stream().map(Shard.Batch::tokens).toList());
+        assertEquals(
+                List.of(0, 6, 16), batches.stream().map(Shard.Batch::firstToken).toList());
+        assertArrayEquals(new int[] {3, 6}, batches.get(0).ends());
+        assertArrayEquals(new int[] {0, 1, 2, 3, 4, 5}, batches.get(0).kept());
+    }
+
+    private float[] randoms(int count) {
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) {
+            values[i] = random.nextFloat();
+        }
+        return values;
+    }
+
+    @Test
+    void hiddenStatesComeBackInOtherBatches() throws IOException {
+        Shard shard = shard(3, 5, 2);
+        HiddenStates hidden = new HiddenStates(storage, folder.resolve("hidden").toString(), shard, 2, WIDTH);
+        float[] states = randoms(10 * WIDTH);
+        hidden.write(shard.batches(3), batch -> Arrays.copyOfRange(states, batch.firstToken() * WIDTH, states.length));
+        try (HiddenStates.Reader reader = hidden.open()) {
+            for (Shard.Batch batch : shard.batches(8)) {
+                float[] read = new float[batch.tokens() * WIDTH];
+                reader.read(batch, read);
+                int first = batch.firstToken() * WIDTH;
+                assertArrayEquals(Arrays.copyOfRange(states, first, first + read.length), read, "seed " + SEED);
+            }
+        }
+        assertEquals(List.of("hidden"), List.of(folder.toFile().list()));
+    }
+
+    @Test
+    void refusesHiddenStatesThatWereChanged() throws IOException {
+        Shard shard = shard(3, 5);
+        Path file = folder.resolve("hidden");
+        HiddenStates hidden = new HiddenStates(storage, file.toString(), shard, 0, WIDTH);
+        float[] states = randoms(8 * WIDTH);
+        hidden.write(shard.batches(100), batch -> states);
+        byte[] bytes = Files.readAllBytes(file);
+        int second = 4 * 4 + 8 + 3 * WIDTH * 4 + 8;
+        bytes[second + 77] ^= 1;
+        Files.write(file, bytes);
+        try (HiddenStates.Reader reader = hidden.open()) {
+            List<Shard.Batch> batches = shard.batches(3);
+            reader.read(batches.get(0), new float[3 * WIDTH]);
+            InvalidInputException refusal =
+                    assertThrows(InvalidInputException.class, () -> reader.read(batches.get(1), new float[5 * WIDTH]));
+            String start = "Cannot use " + file + ": its bytes " + second + " to " + (second + 5 * WIDTH * 4)
+                    + " have the digest ";
+            assertTrue(refusal.getMessage().startsWith(start), refusal.getMessage());
+        }
+    }
+
+    @Test
+    void refusesHiddenStatesOfAnotherBlock() throws IOException {
+        Shard shard = shard(3);
+        Path file = folder.resolve("hidden");
+        float[] states = randoms(3 * WIDTH);
+        new HiddenStates(storage, file.toString(), shard, 1, WIDTH).write(shard.batches(9), batch -> states);
+        InvalidInputException refusal = assertThrows(
+                InvalidInputException.class, () -> new HiddenStates(storage, file.toString(), shard, 2, WIDTH).open());
+        assertEquals(
+                "Cannot use " + file + ": it does not hold the hidden states of shard 5 before block 2, 20 wide",
+                refusal.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"300, 64, true", "300, 64, false", "300, 512, true", "128, 100, false", "129, 48, true", "5, 16, false"
+    })
+    void panelsAreTheRowsOfTheTiles(int order, int tileSize, boolean upper) throws IOException {
+        double[] matrix = new double[order * order];
+        for (int i = 0; i < order; i++) {
+            for (int j = i; j < order; j++) {
+                double value = random.nextGaussian();
+                matrix[i * order + j] = value;
+                matrix[j * order + i] = upper && j > i ? 0 : value;
+            }
+        }
+        PanelFile file = new PanelFile(storage, folder.resolve("panels").toString(), order, upper);
+        file.write(tiles(matrix, order, tileSize));
+        try (PanelFile.Reader reader = file.open()) {
+            for (int rows : new int[] {1, 7, 128, order}) {
+                for (int first = 0; first + rows <= order; first += Math.max(rows, 31)) {
+                    float[] read = new float[rows * order];
+                    reader.read(first, rows, read);
+                    for (int r = 0; r < rows; r++) {
+                        for (int c = upper ? first + r : 0; c < order; c++) {
+                            assertEquals(
+                                    (float) matrix[(first + r) * order + c],
+                                    read[r * order + c],
+                                    "row " + (first + r) + ", column " + c + ", seed " + SEED);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private static MemoryTiles tiles(double[] matrix, int order, int size) {
+        MemoryTiles tiles = new MemoryTiles(order, size);
+        int side = (order + size - 1) / size;
+        for (int i = 0; i < side; i++) {
+            for (int j = i; j < side; j++) {
+                double[] tile = new double[size * size];
+                for (int r = 0; r < size && i * size + r < order; r++) {
+                    for (int c = 0; c < size && j * size + c < order; c++) {
+                        tile[r * size + c] = matrix[(i * size + r) * order + j * size + c];
+                    }
+                }
+                tiles.write(i, j, tile);
+            }
+        }
+        return tiles;
+    }
+}
