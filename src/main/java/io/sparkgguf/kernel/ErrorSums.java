@@ -3,9 +3,7 @@ package io.sparkgguf.kernel;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.Vector;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -27,37 +25,52 @@ public final class ErrorSums {
     private static final int PARTIALS = 16;
     private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_PREFERRED;
     private static final int WIDTH = DOUBLES.length();
-    private static final VectorSpecies<Float> HALF_FLOATS =
-            VectorSpecies.of(float.class, VectorShape.forBitSize(WIDTH * Float.SIZE));
 
     private ErrorSums() {}
 
     /** Writes the four sums over {@code count} elements to {@code sums}. */
     public static void sum(float[] x, int xAt, float[] y, int yAt, int count, double[] sums) {
-        if (WIDTH > PARTIALS) {
+        if (Lanes.WIDTH > PARTIALS) {
             sumScalar(x, xAt, y, yAt, count, sums);
             return;
         }
         double[] partials = new double[SUMS * PARTIALS];
         int whole = count - count % PARTIALS;
-        for (int c = 0; c < PARTIALS; c += WIDTH) {
-            DoubleVector error = DoubleVector.zero(DOUBLES);
-            DoubleVector xx = error;
-            DoubleVector yy = error;
-            DoubleVector xy = error;
+        for (int c = 0; c < PARTIALS; c += 2 * WIDTH) {
+            DoubleVector error0 = DoubleVector.zero(DOUBLES);
+            DoubleVector error1 = error0;
+            DoubleVector xx0 = error0;
+            DoubleVector xx1 = error0;
+            DoubleVector yy0 = error0;
+            DoubleVector yy1 = error0;
+            DoubleVector xy0 = error0;
+            DoubleVector xy1 = error0;
             for (int i = c; i < whole; i += PARTIALS) {
-                DoubleVector vx = widen(x, xAt + i);
-                DoubleVector vy = widen(y, yAt + i);
+                FloatVector fx = FloatVector.fromArray(Lanes.FLOATS, x, xAt + i);
+                FloatVector fy = FloatVector.fromArray(Lanes.FLOATS, y, yAt + i);
+                DoubleVector vx = (DoubleVector) fx.convertShape(VectorOperators.F2D, DOUBLES, 0);
+                DoubleVector vy = (DoubleVector) fy.convertShape(VectorOperators.F2D, DOUBLES, 0);
                 DoubleVector difference = vx.sub(vy);
-                error = error.add(difference.mul(difference));
-                xx = xx.add(vx.mul(vx));
-                yy = yy.add(vy.mul(vy));
-                xy = xy.add(vx.mul(vy));
+                error0 = error0.add(difference.mul(difference));
+                xx0 = xx0.add(vx.mul(vx));
+                yy0 = yy0.add(vy.mul(vy));
+                xy0 = xy0.add(vx.mul(vy));
+                vx = (DoubleVector) fx.convertShape(VectorOperators.F2D, DOUBLES, 1);
+                vy = (DoubleVector) fy.convertShape(VectorOperators.F2D, DOUBLES, 1);
+                difference = vx.sub(vy);
+                error1 = error1.add(difference.mul(difference));
+                xx1 = xx1.add(vx.mul(vx));
+                yy1 = yy1.add(vy.mul(vy));
+                xy1 = xy1.add(vx.mul(vy));
             }
-            error.intoArray(partials, ERROR * PARTIALS + c);
-            xx.intoArray(partials, X * PARTIALS + c);
-            yy.intoArray(partials, Y * PARTIALS + c);
-            xy.intoArray(partials, PRODUCT * PARTIALS + c);
+            error0.intoArray(partials, ERROR * PARTIALS + c);
+            error1.intoArray(partials, ERROR * PARTIALS + c + WIDTH);
+            xx0.intoArray(partials, X * PARTIALS + c);
+            xx1.intoArray(partials, X * PARTIALS + c + WIDTH);
+            yy0.intoArray(partials, Y * PARTIALS + c);
+            yy1.intoArray(partials, Y * PARTIALS + c + WIDTH);
+            xy0.intoArray(partials, PRODUCT * PARTIALS + c);
+            xy1.intoArray(partials, PRODUCT * PARTIALS + c + WIDTH);
         }
         finish(x, xAt, y, yAt, whole, count, partials, sums);
     }
@@ -85,11 +98,6 @@ public final class ErrorSums {
             }
             sums[s] = sum;
         }
-    }
-
-    private static DoubleVector widen(float[] x, int at) {
-        Vector<Double> wide = FloatVector.fromArray(HALF_FLOATS, x, at).castShape(DOUBLES, 0);
-        return (DoubleVector) wide;
     }
 
     /** The largest |x - y|, the difference rounded to float32; NaN when there is one. */

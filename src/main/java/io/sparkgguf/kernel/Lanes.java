@@ -17,6 +17,8 @@ import jdk.incubator.vector.VectorSpecies;
  *   <li>Nothing returns a vector to a large method: with all that is inlined into it, C2 stops inlining what is not the
  *       JDK's own, and a vector that crosses a call is an object.
  *   <li>Shifts are by constants: one by a loop's counter has been seen to shift by a stale counter.
+ *   <li>Vectors of floats have one width. A second one, if only for halves that become doubles, makes the JDK's own methods
+ *       doubt the class of every vector of floats: matrix products became fifty times slower, for the life of the process.
  *   <li>No casts of floats to integers, masked loads and stores, or masks as numbers.
  * </ul>
  */
