@@ -27,7 +27,7 @@ final class CalibrationOptions {
             names = "--calibration",
             paramLabel = "FILE",
             description = "Text like that which the model is for: plain text, JSON lines with 'text' or 'messages',"
-                    + " token ids (.bin of int32, .safetensors); a file, folder or glob, or its URI; repeatable.")
+                    + " token ids (int32 in .bin, or .safetensors); a file, folder or glob, or its URI; repeatable.")
     List<String> files = new ArrayList<>();
 
     @Option(
