@@ -70,10 +70,17 @@ public record CalibrationSettings(
         public static final Work DEFAULT = new Work(8192, 1024, 512L << 20, 256L << 20);
 
         public Work {
-            if (shardTokens < 1 || tileSize < 16 || tileSize > 8192 || taskMemory < 0 || solveMemory < 1) {
-                throw new IllegalArgumentException(
-                        "Cannot cut calibration into shards of %d tokens, tiles of %d, %d and %d bytes"
-                                .formatted(shardTokens, tileSize, taskMemory, solveMemory));
+            requirePositive("--shard-tokens", shardTokens);
+            requirePositive("--solve-memory", solveMemory);
+            if (tileSize < 16 || tileSize > 8192 || taskMemory < 0) {
+                throw new InvalidInputException("Cannot cut Hessians into tiles of " + tileSize + " rows, " + taskMemory
+                        + " bytes of them in memory");
+            }
+        }
+
+        private static void requirePositive(String option, long value) {
+            if (value < 1) {
+                throw new InvalidInputException("Cannot use " + option + " " + value + ": the least is 1");
             }
         }
     }
