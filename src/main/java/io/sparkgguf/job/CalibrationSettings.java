@@ -67,7 +67,7 @@ public record CalibrationSettings(
      * @param solveMemory bytes that solving a slice of rows may hold
      */
     public record Work(int shardTokens, int tileSize, long taskMemory, long solveMemory) implements Serializable {
-        public static final Work DEFAULT = new Work(8192, 1024, 512L << 20, 256L << 20);
+        public static final Work DEFAULT = new Work(8192, 512, 512L << 20, 256L << 20);
 
         public Work {
             requirePositive("--shard-tokens", shardTokens);

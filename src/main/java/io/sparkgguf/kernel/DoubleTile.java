@@ -1,5 +1,6 @@
 package io.sparkgguf.kernel;
 
+import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -40,65 +41,51 @@ final class DoubleTile {
      * @param b k times {@link #WIDTH} elements, a row of B after the other; the right half in the next panel
      */
     static void multiply(int k, double[] a, int aAt, double[] b, int bAt, boolean add, double[] c, int cAt, int ldc) {
+        if (!add) {
+            clear(c, cAt, ldc);
+        }
         if (ROWS == 12) {
-            twelve(k, a, aAt, b, bAt, add, c, cAt, ldc);
+            twelve(k, a, aAt, b, bAt, c, cAt, ldc);
         } else {
-            six(k, a, aAt, b, bAt, add, c, cAt, ldc);
+            six(k, a, aAt, b, bAt, c, cAt, ldc);
         }
     }
 
-    private static void twelve(
-            int k, double[] a, int aAt, double[] b, int bAt, boolean add, double[] c, int cAt, int ldc) {
-        DoubleVector x0 = DoubleVector.zero(SPECIES);
-        DoubleVector y0 = DoubleVector.zero(SPECIES);
-        DoubleVector x1 = DoubleVector.zero(SPECIES);
-        DoubleVector y1 = DoubleVector.zero(SPECIES);
-        DoubleVector x2 = DoubleVector.zero(SPECIES);
-        DoubleVector y2 = DoubleVector.zero(SPECIES);
-        DoubleVector x3 = DoubleVector.zero(SPECIES);
-        DoubleVector y3 = DoubleVector.zero(SPECIES);
-        DoubleVector x4 = DoubleVector.zero(SPECIES);
-        DoubleVector y4 = DoubleVector.zero(SPECIES);
-        DoubleVector x5 = DoubleVector.zero(SPECIES);
-        DoubleVector y5 = DoubleVector.zero(SPECIES);
-        DoubleVector x6 = DoubleVector.zero(SPECIES);
-        DoubleVector y6 = DoubleVector.zero(SPECIES);
-        DoubleVector x7 = DoubleVector.zero(SPECIES);
-        DoubleVector y7 = DoubleVector.zero(SPECIES);
-        DoubleVector x8 = DoubleVector.zero(SPECIES);
-        DoubleVector y8 = DoubleVector.zero(SPECIES);
-        DoubleVector x9 = DoubleVector.zero(SPECIES);
-        DoubleVector y9 = DoubleVector.zero(SPECIES);
-        DoubleVector x10 = DoubleVector.zero(SPECIES);
-        DoubleVector y10 = DoubleVector.zero(SPECIES);
-        DoubleVector x11 = DoubleVector.zero(SPECIES);
-        DoubleVector y11 = DoubleVector.zero(SPECIES);
-        if (add) {
-            x0 = DoubleVector.fromArray(SPECIES, c, cAt);
-            y0 = DoubleVector.fromArray(SPECIES, c, cAt + WIDTH);
-            x1 = DoubleVector.fromArray(SPECIES, c, cAt + ldc);
-            y1 = DoubleVector.fromArray(SPECIES, c, cAt + ldc + WIDTH);
-            x2 = DoubleVector.fromArray(SPECIES, c, cAt + 2 * ldc);
-            y2 = DoubleVector.fromArray(SPECIES, c, cAt + 2 * ldc + WIDTH);
-            x3 = DoubleVector.fromArray(SPECIES, c, cAt + 3 * ldc);
-            y3 = DoubleVector.fromArray(SPECIES, c, cAt + 3 * ldc + WIDTH);
-            x4 = DoubleVector.fromArray(SPECIES, c, cAt + 4 * ldc);
-            y4 = DoubleVector.fromArray(SPECIES, c, cAt + 4 * ldc + WIDTH);
-            x5 = DoubleVector.fromArray(SPECIES, c, cAt + 5 * ldc);
-            y5 = DoubleVector.fromArray(SPECIES, c, cAt + 5 * ldc + WIDTH);
-            x6 = DoubleVector.fromArray(SPECIES, c, cAt + 6 * ldc);
-            y6 = DoubleVector.fromArray(SPECIES, c, cAt + 6 * ldc + WIDTH);
-            x7 = DoubleVector.fromArray(SPECIES, c, cAt + 7 * ldc);
-            y7 = DoubleVector.fromArray(SPECIES, c, cAt + 7 * ldc + WIDTH);
-            x8 = DoubleVector.fromArray(SPECIES, c, cAt + 8 * ldc);
-            y8 = DoubleVector.fromArray(SPECIES, c, cAt + 8 * ldc + WIDTH);
-            x9 = DoubleVector.fromArray(SPECIES, c, cAt + 9 * ldc);
-            y9 = DoubleVector.fromArray(SPECIES, c, cAt + 9 * ldc + WIDTH);
-            x10 = DoubleVector.fromArray(SPECIES, c, cAt + 10 * ldc);
-            y10 = DoubleVector.fromArray(SPECIES, c, cAt + 10 * ldc + WIDTH);
-            x11 = DoubleVector.fromArray(SPECIES, c, cAt + 11 * ldc);
-            y11 = DoubleVector.fromArray(SPECIES, c, cAt + 11 * ldc + WIDTH);
+    /**
+     * Lets the tile begin at 0. A choice between 0 and what C holds within the kernel would meet HotSpot as vectors of two
+     * origins, of which it makes objects once it has seen both.
+     */
+    private static void clear(double[] c, int cAt, int ldc) {
+        for (int row = 0; row < ROWS; row++) {
+            Arrays.fill(c, cAt + row * ldc, cAt + row * ldc + COLUMNS, 0);
         }
+    }
+
+    private static void twelve(int k, double[] a, int aAt, double[] b, int bAt, double[] c, int cAt, int ldc) {
+        DoubleVector x0 = DoubleVector.fromArray(SPECIES, c, cAt);
+        DoubleVector y0 = DoubleVector.fromArray(SPECIES, c, cAt + WIDTH);
+        DoubleVector x1 = DoubleVector.fromArray(SPECIES, c, cAt + ldc);
+        DoubleVector y1 = DoubleVector.fromArray(SPECIES, c, cAt + ldc + WIDTH);
+        DoubleVector x2 = DoubleVector.fromArray(SPECIES, c, cAt + 2 * ldc);
+        DoubleVector y2 = DoubleVector.fromArray(SPECIES, c, cAt + 2 * ldc + WIDTH);
+        DoubleVector x3 = DoubleVector.fromArray(SPECIES, c, cAt + 3 * ldc);
+        DoubleVector y3 = DoubleVector.fromArray(SPECIES, c, cAt + 3 * ldc + WIDTH);
+        DoubleVector x4 = DoubleVector.fromArray(SPECIES, c, cAt + 4 * ldc);
+        DoubleVector y4 = DoubleVector.fromArray(SPECIES, c, cAt + 4 * ldc + WIDTH);
+        DoubleVector x5 = DoubleVector.fromArray(SPECIES, c, cAt + 5 * ldc);
+        DoubleVector y5 = DoubleVector.fromArray(SPECIES, c, cAt + 5 * ldc + WIDTH);
+        DoubleVector x6 = DoubleVector.fromArray(SPECIES, c, cAt + 6 * ldc);
+        DoubleVector y6 = DoubleVector.fromArray(SPECIES, c, cAt + 6 * ldc + WIDTH);
+        DoubleVector x7 = DoubleVector.fromArray(SPECIES, c, cAt + 7 * ldc);
+        DoubleVector y7 = DoubleVector.fromArray(SPECIES, c, cAt + 7 * ldc + WIDTH);
+        DoubleVector x8 = DoubleVector.fromArray(SPECIES, c, cAt + 8 * ldc);
+        DoubleVector y8 = DoubleVector.fromArray(SPECIES, c, cAt + 8 * ldc + WIDTH);
+        DoubleVector x9 = DoubleVector.fromArray(SPECIES, c, cAt + 9 * ldc);
+        DoubleVector y9 = DoubleVector.fromArray(SPECIES, c, cAt + 9 * ldc + WIDTH);
+        DoubleVector x10 = DoubleVector.fromArray(SPECIES, c, cAt + 10 * ldc);
+        DoubleVector y10 = DoubleVector.fromArray(SPECIES, c, cAt + 10 * ldc + WIDTH);
+        DoubleVector x11 = DoubleVector.fromArray(SPECIES, c, cAt + 11 * ldc);
+        DoubleVector y11 = DoubleVector.fromArray(SPECIES, c, cAt + 11 * ldc + WIDTH);
         for (int p = 0; p < k; p++) {
             DoubleVector x = DoubleVector.fromArray(SPECIES, b, bAt + p * WIDTH);
             DoubleVector y = DoubleVector.fromArray(SPECIES, b, bAt + PANEL + p * WIDTH);
@@ -165,34 +152,19 @@ final class DoubleTile {
         y11.intoArray(c, cAt + 11 * ldc + WIDTH);
     }
 
-    private static void six(
-            int k, double[] a, int aAt, double[] b, int bAt, boolean add, double[] c, int cAt, int ldc) {
-        DoubleVector x0 = DoubleVector.zero(SPECIES);
-        DoubleVector y0 = DoubleVector.zero(SPECIES);
-        DoubleVector x1 = DoubleVector.zero(SPECIES);
-        DoubleVector y1 = DoubleVector.zero(SPECIES);
-        DoubleVector x2 = DoubleVector.zero(SPECIES);
-        DoubleVector y2 = DoubleVector.zero(SPECIES);
-        DoubleVector x3 = DoubleVector.zero(SPECIES);
-        DoubleVector y3 = DoubleVector.zero(SPECIES);
-        DoubleVector x4 = DoubleVector.zero(SPECIES);
-        DoubleVector y4 = DoubleVector.zero(SPECIES);
-        DoubleVector x5 = DoubleVector.zero(SPECIES);
-        DoubleVector y5 = DoubleVector.zero(SPECIES);
-        if (add) {
-            x0 = DoubleVector.fromArray(SPECIES, c, cAt);
-            y0 = DoubleVector.fromArray(SPECIES, c, cAt + WIDTH);
-            x1 = DoubleVector.fromArray(SPECIES, c, cAt + ldc);
-            y1 = DoubleVector.fromArray(SPECIES, c, cAt + ldc + WIDTH);
-            x2 = DoubleVector.fromArray(SPECIES, c, cAt + 2 * ldc);
-            y2 = DoubleVector.fromArray(SPECIES, c, cAt + 2 * ldc + WIDTH);
-            x3 = DoubleVector.fromArray(SPECIES, c, cAt + 3 * ldc);
-            y3 = DoubleVector.fromArray(SPECIES, c, cAt + 3 * ldc + WIDTH);
-            x4 = DoubleVector.fromArray(SPECIES, c, cAt + 4 * ldc);
-            y4 = DoubleVector.fromArray(SPECIES, c, cAt + 4 * ldc + WIDTH);
-            x5 = DoubleVector.fromArray(SPECIES, c, cAt + 5 * ldc);
-            y5 = DoubleVector.fromArray(SPECIES, c, cAt + 5 * ldc + WIDTH);
-        }
+    private static void six(int k, double[] a, int aAt, double[] b, int bAt, double[] c, int cAt, int ldc) {
+        DoubleVector x0 = DoubleVector.fromArray(SPECIES, c, cAt);
+        DoubleVector y0 = DoubleVector.fromArray(SPECIES, c, cAt + WIDTH);
+        DoubleVector x1 = DoubleVector.fromArray(SPECIES, c, cAt + ldc);
+        DoubleVector y1 = DoubleVector.fromArray(SPECIES, c, cAt + ldc + WIDTH);
+        DoubleVector x2 = DoubleVector.fromArray(SPECIES, c, cAt + 2 * ldc);
+        DoubleVector y2 = DoubleVector.fromArray(SPECIES, c, cAt + 2 * ldc + WIDTH);
+        DoubleVector x3 = DoubleVector.fromArray(SPECIES, c, cAt + 3 * ldc);
+        DoubleVector y3 = DoubleVector.fromArray(SPECIES, c, cAt + 3 * ldc + WIDTH);
+        DoubleVector x4 = DoubleVector.fromArray(SPECIES, c, cAt + 4 * ldc);
+        DoubleVector y4 = DoubleVector.fromArray(SPECIES, c, cAt + 4 * ldc + WIDTH);
+        DoubleVector x5 = DoubleVector.fromArray(SPECIES, c, cAt + 5 * ldc);
+        DoubleVector y5 = DoubleVector.fromArray(SPECIES, c, cAt + 5 * ldc + WIDTH);
         for (int p = 0; p < k; p++) {
             DoubleVector x = DoubleVector.fromArray(SPECIES, b, bAt + p * WIDTH);
             DoubleVector y = DoubleVector.fromArray(SPECIES, b, bAt + PANEL + p * WIDTH);

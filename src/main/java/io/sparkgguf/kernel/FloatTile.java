@@ -1,5 +1,6 @@
 package io.sparkgguf.kernel;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -37,65 +38,51 @@ final class FloatTile {
      * @param b k times {@link #WIDTH} elements, a row of B after the other; the right half in the next panel
      */
     static void multiply(int k, float[] a, int aAt, float[] b, int bAt, boolean add, float[] c, int cAt, int ldc) {
+        if (!add) {
+            clear(c, cAt, ldc);
+        }
         if (ROWS == 12) {
-            twelve(k, a, aAt, b, bAt, add, c, cAt, ldc);
+            twelve(k, a, aAt, b, bAt, c, cAt, ldc);
         } else {
-            six(k, a, aAt, b, bAt, add, c, cAt, ldc);
+            six(k, a, aAt, b, bAt, c, cAt, ldc);
         }
     }
 
-    private static void twelve(
-            int k, float[] a, int aAt, float[] b, int bAt, boolean add, float[] c, int cAt, int ldc) {
-        FloatVector x0 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y0 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x1 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y1 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x2 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y2 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x3 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y3 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x4 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y4 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x5 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y5 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x6 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y6 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x7 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y7 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x8 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y8 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x9 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y9 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x10 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y10 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x11 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y11 = FloatVector.zero(Lanes.FLOATS);
-        if (add) {
-            x0 = FloatVector.fromArray(Lanes.FLOATS, c, cAt);
-            y0 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + WIDTH);
-            x1 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + ldc);
-            y1 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + ldc + WIDTH);
-            x2 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 2 * ldc);
-            y2 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 2 * ldc + WIDTH);
-            x3 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 3 * ldc);
-            y3 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 3 * ldc + WIDTH);
-            x4 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 4 * ldc);
-            y4 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 4 * ldc + WIDTH);
-            x5 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 5 * ldc);
-            y5 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 5 * ldc + WIDTH);
-            x6 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 6 * ldc);
-            y6 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 6 * ldc + WIDTH);
-            x7 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 7 * ldc);
-            y7 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 7 * ldc + WIDTH);
-            x8 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 8 * ldc);
-            y8 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 8 * ldc + WIDTH);
-            x9 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 9 * ldc);
-            y9 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 9 * ldc + WIDTH);
-            x10 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 10 * ldc);
-            y10 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 10 * ldc + WIDTH);
-            x11 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 11 * ldc);
-            y11 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 11 * ldc + WIDTH);
+    /**
+     * Lets the tile begin at 0. A choice between 0 and what C holds within the kernel would meet HotSpot as vectors of two
+     * origins, of which it makes objects once it has seen both.
+     */
+    private static void clear(float[] c, int cAt, int ldc) {
+        for (int row = 0; row < ROWS; row++) {
+            Arrays.fill(c, cAt + row * ldc, cAt + row * ldc + COLUMNS, 0);
         }
+    }
+
+    private static void twelve(int k, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int ldc) {
+        FloatVector x0 = FloatVector.fromArray(Lanes.FLOATS, c, cAt);
+        FloatVector y0 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + WIDTH);
+        FloatVector x1 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + ldc);
+        FloatVector y1 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + ldc + WIDTH);
+        FloatVector x2 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 2 * ldc);
+        FloatVector y2 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 2 * ldc + WIDTH);
+        FloatVector x3 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 3 * ldc);
+        FloatVector y3 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 3 * ldc + WIDTH);
+        FloatVector x4 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 4 * ldc);
+        FloatVector y4 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 4 * ldc + WIDTH);
+        FloatVector x5 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 5 * ldc);
+        FloatVector y5 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 5 * ldc + WIDTH);
+        FloatVector x6 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 6 * ldc);
+        FloatVector y6 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 6 * ldc + WIDTH);
+        FloatVector x7 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 7 * ldc);
+        FloatVector y7 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 7 * ldc + WIDTH);
+        FloatVector x8 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 8 * ldc);
+        FloatVector y8 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 8 * ldc + WIDTH);
+        FloatVector x9 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 9 * ldc);
+        FloatVector y9 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 9 * ldc + WIDTH);
+        FloatVector x10 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 10 * ldc);
+        FloatVector y10 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 10 * ldc + WIDTH);
+        FloatVector x11 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 11 * ldc);
+        FloatVector y11 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 11 * ldc + WIDTH);
         for (int p = 0; p < k; p++) {
             FloatVector x = FloatVector.fromArray(Lanes.FLOATS, b, bAt + p * WIDTH);
             FloatVector y = FloatVector.fromArray(Lanes.FLOATS, b, bAt + PANEL + p * WIDTH);
@@ -162,33 +149,19 @@ final class FloatTile {
         y11.intoArray(c, cAt + 11 * ldc + WIDTH);
     }
 
-    private static void six(int k, float[] a, int aAt, float[] b, int bAt, boolean add, float[] c, int cAt, int ldc) {
-        FloatVector x0 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y0 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x1 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y1 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x2 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y2 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x3 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y3 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x4 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y4 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector x5 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector y5 = FloatVector.zero(Lanes.FLOATS);
-        if (add) {
-            x0 = FloatVector.fromArray(Lanes.FLOATS, c, cAt);
-            y0 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + WIDTH);
-            x1 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + ldc);
-            y1 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + ldc + WIDTH);
-            x2 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 2 * ldc);
-            y2 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 2 * ldc + WIDTH);
-            x3 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 3 * ldc);
-            y3 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 3 * ldc + WIDTH);
-            x4 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 4 * ldc);
-            y4 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 4 * ldc + WIDTH);
-            x5 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 5 * ldc);
-            y5 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 5 * ldc + WIDTH);
-        }
+    private static void six(int k, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int ldc) {
+        FloatVector x0 = FloatVector.fromArray(Lanes.FLOATS, c, cAt);
+        FloatVector y0 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + WIDTH);
+        FloatVector x1 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + ldc);
+        FloatVector y1 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + ldc + WIDTH);
+        FloatVector x2 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 2 * ldc);
+        FloatVector y2 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 2 * ldc + WIDTH);
+        FloatVector x3 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 3 * ldc);
+        FloatVector y3 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 3 * ldc + WIDTH);
+        FloatVector x4 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 4 * ldc);
+        FloatVector y4 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 4 * ldc + WIDTH);
+        FloatVector x5 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 5 * ldc);
+        FloatVector y5 = FloatVector.fromArray(Lanes.FLOATS, c, cAt + 5 * ldc + WIDTH);
         for (int p = 0; p < k; p++) {
             FloatVector x = FloatVector.fromArray(Lanes.FLOATS, b, bAt + p * WIDTH);
             FloatVector y = FloatVector.fromArray(Lanes.FLOATS, b, bAt + PANEL + p * WIDTH);
