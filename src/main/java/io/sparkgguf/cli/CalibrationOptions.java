@@ -109,11 +109,29 @@ final class CalibrationOptions {
     double minBits;
 
     @Option(
+            names = "--gptq-scales",
+            paramLabel = "S",
+            defaultValue = "static",
+            description =
+                    "When scales are searched: static (before the columns are walked, from the original weights) or"
+                            + " dynamic (when a super-block is reached; columns are then walked super-block by super-block). Default:"
+                            + " ${DEFAULT-VALUE}.")
+    GptqOptions.Scales scales;
+
+    @Option(
+            names = "--conditional-importance",
+            paramLabel = "SHARE",
+            description =
+                    "Share, from 0 to 1, of the conditional importance (what is left of a column's importance once"
+                            + " later columns made up for its error) in the search for scales; the rest is the diagonal of the"
+                            + " Hessian. Default: 0.5.")
+    Double conditional;
+
+    @Option(
             names = "--sweeps",
             paramLabel = "N",
-            description =
-                    "Times that all levels of a row are looked at again after GPTQ, one column at a time. Default: "
-                            + "${sparkgguf.sweeps} XX")
+            description = "Times that all levels of a row are looked at again after GPTQ, in the Hessian's metric;"
+                    + " nothing is taken that does not lower the error. Default: 4.")
     Integer sweeps;
 
     @Option(
@@ -241,7 +259,10 @@ final class CalibrationOptions {
         try {
             Damping chosen = damping == null ? usual : new Damping(dampingRule, damping, usual.perToken());
             GptqOptions options =
-                    GptqOptions.DEFAULT.withDamping(chosen).withOrder(actOrder ? ColumnOrder.ACT : ColumnOrder.NATURAL);
+                    GptqOptions.DEFAULT.withDamping(chosen).withOrder(order()).withScales(scales);
+            if (conditional != null) {
+                options = options.withConditional(conditional);
+            }
             if (sweeps != null || refit != null) {
                 int count = sweeps == null ? Math.max(options.sweeps(), refit ? 1 : 0) : sweeps;
                 options = options.withSweeps(count, refit == null ? options.refit() && count > 0 : refit);
@@ -250,6 +271,14 @@ final class CalibrationOptions {
         } catch (IllegalArgumentException e) {
             throw new InvalidInputException(e.getMessage(), e);
         }
+    }
+
+    /** Scales that are found on the way need the columns of a super-block one after the other. */
+    private ColumnOrder order() {
+        if (scales == GptqOptions.Scales.DYNAMIC) {
+            return actOrder ? ColumnOrder.GROUPED : ColumnOrder.NATURAL;
+        }
+        return actOrder ? ColumnOrder.ACT : ColumnOrder.NATURAL;
     }
 
     /** Options of calibration mean nothing without it. */

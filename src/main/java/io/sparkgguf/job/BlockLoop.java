@@ -121,7 +121,7 @@ final class BlockLoop {
             }
         }
         solve("start: quantize", rounded(now, true), null);
-        ShardTasks tasks = tasks(new BlendedWeights(original, propagated(now)));
+        ShardTasks tasks = tasks(propagated(now));
         List<ShardTasks.Tokens> tokens = new ArrayList<>();
         for (Shard shard : calibration.shards()) {
             tokens.add(new ShardTasks.Tokens(shard, calibration.tokens().of(shard)));
@@ -181,7 +181,7 @@ final class BlockLoop {
 
     /** Moves on the hidden states that were not moved yet. */
     private void propagate(CalibrationPlan.Block block, ShardTasks.Keep moved) throws IOException {
-        ShardTasks tasks = tasks(new BlendedWeights(original, propagated(block.tensors())));
+        ShardTasks tasks = tasks(propagated(block.tensors()));
         int index = block.index(); // what a task takes along
         boolean finite = moved == ShardTasks.Keep.HIDDEN
                 || requireFinite(shards(name(block, "propagate"), "propagate", shard -> tasks.propagate(index, shard)));
@@ -218,7 +218,7 @@ final class BlockLoop {
         Map<LinearInput, TileGrid> grids = new EnumMap<>(LinearInput.class);
         inputs.forEach(input -> grids.put(input, calibration.grid(block.inputs().get(input))));
         storage.createFolder(folder.partials(storage, block.index()));
-        ShardTasks tasks = tasks(new BlendedWeights(original, done.isEmpty() ? null : propagated(done)));
+        ShardTasks tasks = tasks(done.isEmpty() ? null : propagated(done));
         long memory = asked.work().taskMemory();
         int index = block.index();
         boolean head = index == calibration.config().blocks();
@@ -403,7 +403,8 @@ final class BlockLoop {
                 : PartWeights.of(plan, unitsOf, work, tensors);
     }
 
-    private ShardTasks tasks(BlendedWeights weights) {
+    private ShardTasks tasks(ModelWeights quantized) {
+        BlendedWeights weights = new BlendedWeights(original, quantized, settings.allowNonFinite());
         return new ShardTasks(storage, calibration.folder(), calibration.config(), weights, calibration.corrects());
     }
 

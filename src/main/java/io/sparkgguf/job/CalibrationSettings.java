@@ -71,13 +71,20 @@ public record CalibrationSettings(
      * @param solveMemory bytes that solving a slice of rows may hold
      */
     public record Work(int shardTokens, int tileSize, long taskMemory, long solveMemory) implements Serializable {
-        public static final Work DEFAULT = new Work(8192, 1024, 512L << 20, 256L << 20);
+        public static final Work DEFAULT = new Work(8192, 512, 512L << 20, 256L << 20);
 
         public Work {
-            if (shardTokens < 1 || tileSize < 16 || tileSize > 8192 || taskMemory < 0 || solveMemory < 1) {
-                throw new IllegalArgumentException(
-                        "Cannot cut calibration into shards of %d tokens, tiles of %d, %d and %d bytes"
-                                .formatted(shardTokens, tileSize, taskMemory, solveMemory));
+            requirePositive("--shard-tokens", shardTokens);
+            requirePositive("--solve-memory", solveMemory);
+            if (tileSize < 16 || tileSize > 8192 || taskMemory < 0) {
+                throw new InvalidInputException("Cannot cut Hessians into tiles of " + tileSize + " rows, " + taskMemory
+                        + " bytes of them in memory");
+            }
+        }
+
+        private static void requirePositive(String option, long value) {
+            if (value < 1) {
+                throw new InvalidInputException("Cannot use " + option + " " + value + ": the least is 1");
             }
         }
     }

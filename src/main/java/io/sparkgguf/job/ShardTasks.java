@@ -79,7 +79,7 @@ final class ShardTasks implements Serializable {
     }
 
     private BlendedWeights originalWeights() {
-        return new BlendedWeights(weights.original(), null);
+        return new BlendedWeights(weights.original(), null, weights.allowNonFinite());
     }
 
     private Outcome run(Shard shard, BlendedWeights by, Body body) throws IOException {
