@@ -81,7 +81,8 @@ final class TensorOutcome implements Serializable {
                 Guard.decide(judging[SolveTask.Errors.SOLVED].value(), judging[SolveTask.Errors.WEIGHTED].value());
         if (!verdict.taken()) {
             method = Method.IMATRIX;
-            reason = "the guard kept importance-weighted rounding: " + verdict.reason();
+            reason = "the guard kept importance-weighted rounding: " + verdict.reason()
+                    + (heldOutTarget != null ? ", against the original outputs" : "");
         }
         return verdict.taken();
     }
