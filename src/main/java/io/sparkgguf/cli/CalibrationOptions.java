@@ -26,8 +26,8 @@ final class CalibrationOptions {
     @Option(
             names = "--calibration",
             paramLabel = "FILE",
-            description = "Text like that which the model is for: plain (.txt), JSON lines with 'text' or 'messages',"
-                    + " token ids (.bin of int32, .safetensors), a folder or glob of these, or their URI; repeatable.")
+            description = "Text like that which the model is for: plain text, JSON lines with 'text' or 'messages',"
+                    + " token ids (.bin of int32, .safetensors); a file, folder or glob, or its URI; repeatable.")
     List<String> files = new ArrayList<>();
 
     @Option(
@@ -72,15 +72,15 @@ final class CalibrationOptions {
     @Option(
             names = "--tokenizer",
             paramLabel = "FOLDER",
-            description = "Folder with the model's tokenizer.json, for GGUF sources.")
+            description = "Hugging Face folder whose tokenizer.json to use, where the model is a GGUF file.")
     String tokenizer;
 
     @Option(
             names = "--damping",
             paramLabel = "X",
             description =
-                    "The least of what is added to a Hessian's diagonal, relative to it; with the rule diag more is"
-                            + " added when there are few tokens. Default: 0.03 by the rule diag, 0.01 by mean.")
+                    "The least of what is added to a Hessian's diagonal, relative to it. By the rule diag it is 2 *"
+                            + " columns / tokens where that is more. Default: 0.03 by diag, 0.01 by mean.")
     Double damping;
 
     @Option(
@@ -105,7 +105,7 @@ final class CalibrationOptions {
             paramLabel = "B",
             defaultValue = "" + CalibrationSettings.DEFAULT_MIN_BITS,
             description = "Bits per weight from which on rounding by importance is good enough: GPTQ is for types of"
-                    + " fewer. Default: ${DEFAULT-VALUE}, so Q6_K and Q8_0 are rounded.")
+                    + " fewer. Default: ${DEFAULT-VALUE}, so Q5_1, Q6_K and Q8_0 are rounded.")
     double minBits;
 
     @Option(
@@ -162,10 +162,13 @@ final class CalibrationOptions {
     @Option(
             names = "--true-sequential",
             description = "Within a block, see inputs anew behind each group of quantized layers (q k v, o, gate up,"
-                    + " down): four passes instead of one.")
+                    + " down): four passes instead of one, each up to its input.")
     boolean trueSequential;
 
-    @Option(names = "--calibrate-head", description = "Solve the output head, too.")
+    @Option(
+            names = "--calibrate-head",
+            description =
+                    "Solve the output head, too (or round it by importance, if its type has --gptq-min-bits or more).")
     boolean head;
 
     @Option(
@@ -197,15 +200,15 @@ final class CalibrationOptions {
             paramLabel = "SIZE",
             converter = ByteSize.Binary.class,
             description =
-                    "What a task may keep of Hessians while it sums them; larger ones go through a temporary file."
-                            + " Default: 512m.")
+                    "What a task may keep of Hessians while it sums them, for each core of an executor; larger ones"
+                            + " go through a temporary file. Default: 512m.")
     Long hessianMemory;
 
     @Option(
             names = "--solve-memory",
             paramLabel = "SIZE",
             converter = ByteSize.Binary.class,
-            description = "What solving a slice of rows may hold. Default: 256m.")
+            description = "What solving a slice of rows may hold, for each core of an executor. Default: 256m.")
     Long solveMemory;
 
     /** The settings, or null when there is no calibration. */

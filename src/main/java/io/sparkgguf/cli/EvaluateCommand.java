@@ -35,9 +35,9 @@ import picocli.CommandLine.Spec;
         },
         footerHeading = "%nExamples:%n",
         footer = {
-            "  spark-gguf evaluate --model ./Qwen3-8B --gguf Qwen3-8B-Q4_K_M.gguf --text wiki.test.raw",
-            "  spark-gguf evaluate --model f16.gguf --tokenizer ./Qwen3-8B --gguf Q3.gguf --gguf Q4.gguf \\",
-            "      --text wiki.test.raw --chunks 100 --output quality.json"
+            "  spark-gguf evaluate --model ./Qwen3-8B --gguf Q4.gguf --text wiki.test.raw",
+            "  spark-gguf evaluate --model f16.gguf --tokenizer ./Qwen3-8B --gguf Q3.gguf \\",
+            "      --gguf Q4.gguf --text wiki.test.raw --chunks 100 --output quality.json"
         })
 final class EvaluateCommand implements Callable<Integer> {
     @Spec

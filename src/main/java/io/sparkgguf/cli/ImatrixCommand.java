@@ -21,7 +21,8 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         mixinStandardHelpOptions = true,
         customSynopsis = {
-            "spark-gguf imatrix --model PATH --calibration FILE --output FILE [OPTIONS]",
+            "spark-gguf imatrix --model PATH --calibration FILE --output FILE",
+            "                          [OPTIONS]",
             "       spark-gguf imatrix --merge FILE --merge FILE --output FILE"
         },
         description = {
@@ -33,8 +34,10 @@ import picocli.CommandLine.Spec;
         },
         footerHeading = "%nExamples:%n",
         footer = {
-            "  spark-gguf imatrix --model ./Qwen3-8B --calibration text.txt --output qwen3.imatrix.gguf",
-            "  spark-gguf imatrix --merge a.imatrix.gguf --merge b.imatrix.gguf --output both.imatrix.gguf"
+            "  spark-gguf imatrix --model ./Qwen3-8B --calibration text.txt \\",
+            "      --output qwen3.imatrix.gguf",
+            "  spark-gguf imatrix --merge a.imatrix.gguf --merge b.imatrix.gguf \\",
+            "      --output both.imatrix.gguf"
         })
 final class ImatrixCommand implements Callable<Integer> {
     /** File formats. */
@@ -77,7 +80,7 @@ final class ImatrixCommand implements Callable<Integer> {
             names = {"-c", "--context", "--ctx-size"},
             paramLabel = "N",
             defaultValue = "512",
-            description = "Tokens of a sequence. Default: ${DEFAULT-VALUE}")
+            description = "Tokens of a sequence. Default: ${DEFAULT-VALUE}.")
     private int context;
 
     @Option(names = "--chunks", paramLabel = "N", description = "Use the first N sequences only. Default: all.")

@@ -18,8 +18,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         customSynopsis = {"spark-gguf plan --model PATH --type TYPE [OPTIONS]", "       spark-gguf plan --types"},
         description = {
-            "Says what quantize would do, from headers alone: tensors with their types and why, sizes, work units, memory."
-                    + " Reads no weight and starts no Spark.",
+            "Says what quantize would do: tensors with their types and why, sizes, work units, memory. Reads headers, and"
+                    + " calibration text if there is some, but no weight, and starts no Spark.",
             ""
         },
         footerHeading = "%nExamples:%n",

@@ -29,6 +29,8 @@ import picocli.CommandLine.Spec;
             "  spark-gguf quantize --model ./Qwen3-8B --output qwen3.gguf --type Q4_K_M",
             "  spark-gguf quantize --model ./Qwen3-8B --output qwen3-Q3.gguf --type Q3_K_M \\",
             "      --imatrix qwen3.imatrix.gguf --tensor-type 'attn_v=Q6_K'",
+            "  spark-gguf quantize --model ./Qwen3-8B --output qwen3-Q3.gguf --type Q3_K_M \\",
+            "      --calibration text.txt",
             "  spark-gguf quantize --model big-BF16-00001-of-00030.gguf --output big.gguf \\",
             "      --type IQ4_XS --master spark://host:7077 --executor-memory 2g"
         })
@@ -52,7 +54,9 @@ final class QuantizeCommand implements Callable<Integer> {
     @Option(
             names = "--work-dir",
             paramLabel = "DIR",
-            description = "Where slices are kept while the job runs; executors must reach it. Default: OUTPUT.work")
+            description =
+                    "Where slices, and what calibration makes, are kept while the job runs; executors must reach it. Default:"
+                            + " OUTPUT.work")
     private String work;
 
     @Option(names = "--dry-run", description = "Only plan, as 'spark-gguf plan' does; needs no --output.")

@@ -97,8 +97,9 @@ final class QuantizeOptions {
         @Option(
                 names = "--imatrix",
                 paramLabel = "FILE",
-                description = "Importance matrix by llama-imatrix (GGUF or the older .dat): errors in columns that see"
-                        + " large activations count more.")
+                description = "Importance matrix by llama-imatrix or 'spark-gguf imatrix' (GGUF or the older .dat):"
+                        + " errors in columns that see large activations count more. With --calibration it serves"
+                        + " tensors that calibration does not reach.")
         String imatrix;
 
         @Option(

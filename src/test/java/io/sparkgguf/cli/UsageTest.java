@@ -175,7 +175,7 @@ class UsageTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"quantize", "plan", "inspect", "validate"})
+    @ValueSource(strings = {"quantize", "plan", "inspect", "validate", "evaluate", "imatrix"})
     void helpTeachesWithExamples(String command) {
         Outcome outcome = Cli.run(command, "--help");
         assertEquals(0, outcome.code());
