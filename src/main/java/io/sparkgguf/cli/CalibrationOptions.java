@@ -143,10 +143,9 @@ final class CalibrationOptions {
     @Option(
             names = "--propagate",
             paramLabel = "W",
-            defaultValue = "quantized",
             description =
                     "Which weights make the inputs of later blocks: quantized (so that these make up for errors of"
-                            + " earlier ones) or original. Default: ${DEFAULT-VALUE}.")
+                            + " earlier ones) or original. Default: original with --method imatrix, else quantized.")
     CalibrationSettings.Propagate propagate;
 
     @Option(

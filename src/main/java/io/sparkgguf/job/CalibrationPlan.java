@@ -68,6 +68,11 @@ final class CalibrationPlan {
 
     private static final String HEAD_TENSOR = "output.weight";
 
+    /** Names the files of the text in the output's metadata, joined by {@link #FILES_SEPARATOR}. */
+    static final String FILES_KEY = "quantize.calibration.files";
+
+    static final String FILES_SEPARATOR = ", ";
+
     /** Whether the head is calibrated, after the last block. */
     boolean head() {
         return head;
@@ -205,14 +210,19 @@ final class CalibrationPlan {
                 : TileGrid.of(input.columns(), settings.work().tileSize());
     }
 
+    /** The last part of a name, as {@link #FILES_KEY} has it. */
+    static String fileName(String file) {
+        return file.substring(file.lastIndexOf('/') + 1);
+    }
+
     /** What the file says of its calibration: names of files without their folders, so that bytes do not depend on these. */
     void describe(Metadata metadata) {
         metadata.putString("quantize.method", method.label())
                 .putString(
-                        "quantize.calibration.files",
+                        FILES_KEY,
                         settings.files().stream()
-                                .map(file -> file.substring(file.lastIndexOf('/') + 1))
-                                .collect(Collectors.joining(", ")))
+                                .map(CalibrationPlan::fileName)
+                                .collect(Collectors.joining(FILES_SEPARATOR)))
                 .putU32("quantize.calibration.tokens_count", tokens.all())
                 .putU32("quantize.calibration.sequence_length", tokens.sequenceLength());
         if (corrects()) {

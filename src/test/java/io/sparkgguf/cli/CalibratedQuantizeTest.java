@@ -241,6 +241,26 @@ class CalibratedQuantizeTest {
                         && tensor.calibration().fallback() == null));
     }
 
+    /** Original weights make the hidden states of the next block in the pass that sums; quantized ones need another. */
+    @ParameterizedTest
+    @CsvSource({
+        "imatrix,,false",
+        "imatrix,original,false",
+        "imatrix,quantized,true",
+        "gptq,,true",
+        "gptq,original,false"
+    })
+    void importanceIsThatOfTheOriginalWeightsUnlessAskedFor(String method, String propagate, boolean quantized)
+            throws IOException {
+        Path output = folder.resolve(method + "-" + propagate + ".gguf");
+        String[] more = propagate == null ? new String[0] : new String[] {"--propagate", propagate};
+        List<String> options = new ArrayList<>(List.of("--method", method, "--sweeps", "0"));
+        options.addAll(List.of(more));
+        Outcome outcome = run("local[2]", "512", output, "Q4_0", options.toArray(String[]::new));
+        assertEquals(0, outcome.code(), outcome.err());
+        assertEquals(quantized, report(output).calibration().seconds().containsKey("propagate"));
+    }
+
     @Test
     void theHeadAndTheOrderWithinABlockAreOptions() throws IOException {
         Path output = folder.resolve("head.gguf");
