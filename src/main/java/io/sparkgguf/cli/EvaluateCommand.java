@@ -65,6 +65,14 @@ final class EvaluateCommand implements Callable<Integer> {
     private List<String> text = new ArrayList<>();
 
     @Option(
+            names = "--calibration",
+            paramLabel = "FILE",
+            description =
+                    "Text that the models were calibrated on, to be warned if it has passages of --text; repeatable."
+                            + " Nothing else is done with it.")
+    private List<String> calibration = new ArrayList<>();
+
+    @Option(
             names = {"-c", "--context", "--ctx-size"},
             paramLabel = "N",
             defaultValue = "512",
@@ -101,6 +109,9 @@ final class EvaluateCommand implements Callable<Integer> {
                 ConsoleProgress progress = ConsoleProgress.standard(quiet)) {
             report = new EvaluateJob(session, settings(), progress).run();
         }
+        PrintWriter err = spec.commandLine().getErr();
+        report.warnings().forEach(warning -> err.println("warning: " + warning));
+        err.flush();
         PrintWriter out = spec.commandLine().getOut();
         if (json) {
             out.print(new String(ReportFile.json(report), StandardCharsets.UTF_8));
@@ -117,7 +128,7 @@ final class EvaluateCommand implements Callable<Integer> {
                 throw new InvalidInputException("Cannot evaluate " + chunks + " chunks: at least 1 is needed");
             }
             return new EvaluateSettings(
-                    model, candidates, text, tokenizer, context, chunks == null ? 0 : chunks, output);
+                    model, candidates, text, calibration, tokenizer, context, chunks == null ? 0 : chunks, output);
         } catch (InvalidInputException e) { // nothing was read for it but the command line
             throw new ParameterException(spec.commandLine(), e.getMessage(), e);
         }

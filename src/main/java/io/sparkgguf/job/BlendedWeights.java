@@ -1,5 +1,6 @@
 package io.sparkgguf.job;
 
+import io.sparkgguf.kernel.Finite;
 import io.sparkgguf.model.WeightSource;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.Shape;
@@ -10,16 +11,18 @@ import java.io.Serializable;
  * The weights of a block as they are by now: what is quantized from its parts, the rest from the checkpoint.
  *
  * @param quantized null for none
+ * @param allowNonFinite take NaN and infinite weights as zero, as what is quantized from them does
  */
-record BlendedWeights(ModelWeights original, ModelWeights quantized) implements Serializable {
+record BlendedWeights(ModelWeights original, ModelWeights quantized, boolean allowNonFinite) implements Serializable {
 
     /** Opens both; for one thread. */
     WeightSource open(Storage storage) {
         WeightSource rest = original.open(storage);
-        return quantized == null ? rest : new Opened(rest, quantized.open(storage));
+        return new Opened(rest, quantized == null ? rest : quantized.open(storage), allowNonFinite);
     }
 
-    private record Opened(WeightSource original, WeightSource quantized) implements WeightSource {
+    private record Opened(WeightSource original, WeightSource quantized, boolean allowNonFinite)
+            implements WeightSource {
         private WeightSource of(String name) {
             return quantized.has(name) ? quantized : original;
         }
@@ -37,12 +40,23 @@ record BlendedWeights(ModelWeights original, ModelWeights quantized) implements 
         @Override
         public void rows(String name, long firstRow, int rows, float[] into, int at) throws IOException {
             of(name).rows(name, firstRow, rows, into, at);
+            int end = at + Math.toIntExact(rows * shape(name).columns());
+            if (allowNonFinite) {
+                int from = at;
+                for (int bad = Finite.firstNonFinite(into, from, end - from); bad >= 0; ) {
+                    from += bad;
+                    into[from++] = 0f;
+                    bad = Finite.firstNonFinite(into, from, end - from);
+                }
+            }
         }
 
         @Override
         public void close() throws IOException {
             try (original) {
-                quantized.close();
+                if (quantized != original) {
+                    quantized.close();
+                }
             }
         }
     }

@@ -68,6 +68,11 @@ final class CalibrationPlan {
 
     private static final String HEAD_TENSOR = "output.weight";
 
+    /** Names the files of the text in the output's metadata, joined by {@link #FILES_SEPARATOR}. */
+    static final String FILES_KEY = "quantize.calibration.files";
+
+    static final String FILES_SEPARATOR = ", ";
+
     /** Whether the head is calibrated, after the last block. */
     boolean head() {
         return head;
@@ -143,14 +148,19 @@ final class CalibrationPlan {
                 && choice.type().bitsPerElement() < settings.minBits();
     }
 
+    /** Whether weights are moved towards their original outputs, for which inputs are made with original weights, too. */
+    boolean corrects() {
+        return method == Method.GPTQ && settings.targetCorrection() > 0;
+    }
+
     /** What solving a tensor holds, or null when it is rounded. */
     SolveMemory memory(TypeChoice choice) {
         if (!solves(choice)) {
             return null;
         }
         int columns = Math.toIntExact(choice.shape().columns());
-        long one = SolveTask.memory(choice.type(), settings.gptq(), 1, columns);
-        long more = SolveTask.memory(choice.type(), settings.gptq(), 65, columns);
+        long one = SolveTask.memory(choice.type(), settings.gptq(), corrects(), 1, columns);
+        long more = SolveTask.memory(choice.type(), settings.gptq(), corrects(), 65, columns);
         long perRow = Math.max(1, (more - one + 63) / 64);
         return new SolveMemory(settings.work().solveMemory(), Math.max(0, one - perRow), perRow);
     }
@@ -200,16 +210,24 @@ final class CalibrationPlan {
                 : TileGrid.of(input.columns(), settings.work().tileSize());
     }
 
+    /** The last part of a name, as {@link #FILES_KEY} has it. */
+    static String fileName(String file) {
+        return file.substring(file.lastIndexOf('/') + 1);
+    }
+
     /** What the file says of its calibration: names of files without their folders, so that bytes do not depend on these. */
     void describe(Metadata metadata) {
         metadata.putString("quantize.method", method.label())
                 .putString(
-                        "quantize.calibration.files",
+                        FILES_KEY,
                         settings.files().stream()
-                                .map(file -> file.substring(file.lastIndexOf('/') + 1))
-                                .collect(Collectors.joining(", ")))
+                                .map(CalibrationPlan::fileName)
+                                .collect(Collectors.joining(FILES_SEPARATOR)))
                 .putU32("quantize.calibration.tokens_count", tokens.all())
                 .putU32("quantize.calibration.sequence_length", tokens.sequenceLength());
+        if (corrects()) {
+            metadata.putF32("quantize.calibration.target_correction", (float) settings.targetCorrection());
+        }
     }
 
     /** What calibration does, and what its tasks hold. */
@@ -235,7 +253,7 @@ final class CalibrationPlan {
         long taskMemory = settings.work().taskMemory();
         long forward = Decoder.memory(config, 0, batch) + (long) batch * config.width() * Float.BYTES;
         memory.put("forward", forward);
-        memory.put("hessians", forward + HessianPart.memory(all, taskMemory, batch));
+        memory.put("hessians", (corrects() ? 2 : 1) * forward + HessianPart.memory(all, taskMemory, batch, corrects()));
         long tile = all.values().stream().mapToLong(TileGrid::values).max().orElse(0) * Double.BYTES;
         memory.put("sums", 2 * tile);
         memory.put(
@@ -252,7 +270,15 @@ final class CalibrationPlan {
                         .max()
                         .orElse(0));
         long hessians = all.values().stream().mapToLong(TileGrid::memory).sum();
-        disk = 2 * tokens.all() * config.width() * Float.BYTES + hessians * (shards().size() + 3L);
+        long hidden = 2 * tokens.all() * config.width() * Float.BYTES;
+        disk = hidden + hessians * (shards().size() + 3L);
+        if (corrects()) {
+            long deltas = all.values().stream()
+                    .filter(grid -> grid.kept() == TileGrid.Kept.UPPER)
+                    .mapToLong(grid -> grid.all().memory())
+                    .sum();
+            disk += hidden + deltas * (shards().size() + 3L);
+        }
         return new CalibrationReport(
                 settings.files(),
                 tokens.all(),

@@ -20,6 +20,8 @@ import java.util.function.UnaryOperator;
  * @param gptq how rows are solved
  * @param minBits types of so many bits a weight and more are rounded by importance, for little is left to gain there
  * @param propagate what the next block sees
+ * @param targetCorrection share of the step by which weights are moved, before they are solved, towards the outputs that
+ *     the original weights before them gave, in [0, 1]; 0 for none, and no second pass with the original weights
  * @param trueSequential whether inputs are seen again behind each group of quantized layers within a block
  * @param head whether the output head is solved as well
  * @param stopOnNonFinite whether an activation that is no finite number ends the run, instead of leaving this block and
@@ -37,6 +39,7 @@ public record CalibrationSettings(
         GptqOptions gptq,
         double minBits,
         Propagate propagate,
+        double targetCorrection,
         boolean trueSequential,
         boolean head,
         boolean stopOnNonFinite,
@@ -48,6 +51,7 @@ public record CalibrationSettings(
     public static final int DEFAULT_SEQUENCE = 2048;
     public static final double DEFAULT_HOLD_OUT = 0.1;
     public static final double DEFAULT_MIN_BITS = 6;
+    public static final double DEFAULT_TARGET_CORRECTION = 0.5;
 
     /** Which weights make the inputs of the blocks that follow. */
     public enum Propagate {
@@ -70,10 +74,17 @@ public record CalibrationSettings(
         public static final Work DEFAULT = new Work(8192, 512, 512L << 20, 256L << 20);
 
         public Work {
-            if (shardTokens < 1 || tileSize < 16 || tileSize > 8192 || taskMemory < 0 || solveMemory < 1) {
-                throw new IllegalArgumentException(
-                        "Cannot cut calibration into shards of %d tokens, tiles of %d, %d and %d bytes"
-                                .formatted(shardTokens, tileSize, taskMemory, solveMemory));
+            requirePositive("--shard-tokens", shardTokens);
+            requirePositive("--solve-memory", solveMemory);
+            if (tileSize < 16 || tileSize > 8192 || taskMemory < 0) {
+                throw new InvalidInputException("Cannot cut Hessians into tiles of " + tileSize + " rows, " + taskMemory
+                        + " bytes of them in memory");
+            }
+        }
+
+        private static void requirePositive(String option, long value) {
+            if (value < 1) {
+                throw new InvalidInputException("Cannot use " + option + " " + value + ": the least is 1");
             }
         }
     }
@@ -97,6 +108,14 @@ public record CalibrationSettings(
         if (!(minBits >= 0)) {
             throw new InvalidInputException("Cannot use --gptq-min-bits " + minBits + ": it must be 0 or more");
         }
+        if (!(targetCorrection >= 0 && targetCorrection <= 1)) {
+            throw new InvalidInputException("Cannot use --target-correction " + targetCorrection
+                    + ": it is a share between 0 and 1, for example " + DEFAULT_TARGET_CORRECTION);
+        }
+        if (targetCorrection > 0 && propagate == Propagate.ORIGINAL) {
+            throw new InvalidInputException("Cannot use --target-correction " + targetCorrection
+                    + " with --propagate original: inputs of original weights have nothing to correct");
+        }
     }
 
     /** The length of sequences for a model of this context. */
@@ -116,6 +135,7 @@ public record CalibrationSettings(
                 gptq,
                 minBits,
                 propagate,
+                targetCorrection,
                 trueSequential,
                 head,
                 stopOnNonFinite,

@@ -32,7 +32,7 @@ record CalibrationTokens(
         TokenSequences all = CalibrationText.read(
                 storage,
                 checkpoint.model().metadata(),
-                checkpoint.kind() == Checkpoint.Kind.HUGGING_FACE ? checkpoint.location() : null,
+                checkpoint.tokenizerFolder(),
                 new TextSettings(
                         "calibrate",
                         settings.files(),

@@ -219,6 +219,11 @@ public record Checkpoint(
         }
     }
 
+    /** The Hugging Face folder with the model's own tokenizer; null for a GGUF file, which has none to make tokens with. */
+    String tokenizerFolder() {
+        return kind == Kind.HUGGING_FACE ? location : null;
+    }
+
     /** Bytes of all tensors as they are stored. */
     long tensorBytes() {
         long sum = 0;

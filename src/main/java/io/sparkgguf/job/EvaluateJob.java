@@ -50,6 +50,7 @@ public final class EvaluateJob {
             models.add(requireComparable(RunnableModel.of(checkpoint), base));
         }
         TokenSequences text = text(checkpoints.get(0));
+        List<String> warnings = new SeenText(storage, settings).warnings(checkpoints, text);
         List<Passage> passages = Passage.cut(text.tokens(), text.ends(), Passage.TOKENS);
         EvaluationTask task = new EvaluationTask(storage, base, models);
         long memory = task.memory(passages.get(0).tokens().length, settings.context());
@@ -72,7 +73,7 @@ public final class EvaluateJob {
         for (Checkpoint checkpoint : checkpoints) {
             checkpoint.requireUnchanged(storage);
         }
-        EvaluationReport report = report(checkpoints, text, scores, memory);
+        EvaluationReport report = report(checkpoints, text, scores, memory, warnings);
         if (settings.output() != null) {
             WholeFile.write(storage, settings.output(), out -> out.write(ReportFile.json(report)));
         }
@@ -100,6 +101,12 @@ public final class EvaluateJob {
                 throw new InvalidInputException("Cannot write " + settings.output() + ": the text is read from it");
             }
         }
+        for (String file : settings.calibration()) {
+            if (storage.isSameFile(file, settings.output())) {
+                throw new InvalidInputException(
+                        "Cannot write " + settings.output() + ": the calibration text is read from it");
+            }
+        }
     }
 
     private static RunnableModel requireComparable(RunnableModel model, RunnableModel base) {
@@ -114,7 +121,7 @@ public final class EvaluateJob {
         TokenSequences text = CalibrationText.read(
                 storage,
                 base.model().metadata(),
-                base.kind() == Checkpoint.Kind.HUGGING_FACE ? base.location() : null,
+                base.tokenizerFolder(),
                 new TextSettings(
                         "evaluate",
                         settings.text(),
@@ -128,7 +135,11 @@ public final class EvaluateJob {
     }
 
     private EvaluationReport report(
-            List<Checkpoint> checkpoints, TokenSequences text, List<EvaluationTask.Scores> scores, long memory) {
+            List<Checkpoint> checkpoints,
+            TokenSequences text,
+            List<EvaluationTask.Scores> scores,
+            long memory,
+            List<String> warnings) {
         Likelihood base = new Likelihood();
         List<Divergence> divergences = new ArrayList<>();
         settings.candidates().forEach(file -> divergences.add(new Divergence(0)));
@@ -152,7 +163,8 @@ public final class EvaluateJob {
                 stages,
                 run / stages.get("evaluate"),
                 memory,
-                text.notes());
+                text.notes(),
+                warnings);
     }
 
     private static EvaluationReport.Model model(

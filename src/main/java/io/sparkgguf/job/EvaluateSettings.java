@@ -10,6 +10,7 @@ import java.util.function.UnaryOperator;
  * @param model the base: Hugging Face folder or GGUF file
  * @param candidates GGUF files to compare with it; none for the base's perplexity alone
  * @param text files, folders or globs
+ * @param calibration text that models may have been calibrated on, to be looked through for {@code text}; may be none
  * @param tokenizer Hugging Face folder to tokenize with, null for the model's own
  * @param context tokens of a sequence, at least 4
  * @param chunks most sequences to use; 0 for all
@@ -19,6 +20,7 @@ public record EvaluateSettings(
         String model,
         List<String> candidates,
         List<String> text,
+        List<String> calibration,
         String tokenizer,
         int context,
         int chunks,
@@ -26,6 +28,7 @@ public record EvaluateSettings(
     public EvaluateSettings {
         candidates = List.copyOf(candidates);
         text = List.copyOf(text);
+        calibration = List.copyOf(calibration);
         if (context < 4) {
             throw new InvalidInputException(
                     "Cannot evaluate with --context " + context + ": nothing is scored below 4 tokens");
@@ -41,6 +44,7 @@ public record EvaluateSettings(
                 name.apply(model),
                 candidates.stream().map(name).toList(),
                 text.stream().map(name).toList(),
+                calibration.stream().map(name).toList(),
                 name.apply(tokenizer),
                 context,
                 chunks,

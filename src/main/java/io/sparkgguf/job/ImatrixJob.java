@@ -117,7 +117,7 @@ public final class ImatrixJob {
         TokenSequences text = CalibrationText.read(
                 storage,
                 checkpoint.model().metadata(),
-                checkpoint.kind() == Checkpoint.Kind.HUGGING_FACE ? checkpoint.location() : null,
+                checkpoint.tokenizerFolder(),
                 new TextSettings(
                         "calibrate",
                         settings.calibration(),

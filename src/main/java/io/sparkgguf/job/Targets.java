@@ -48,6 +48,13 @@ final class Targets {
         if (settings.imatrix() != null && storage.isSameFile(file, settings.imatrix())) {
             throw refusal(file, "the imatrix is read from it");
         }
+        if (settings.calibration() != null) {
+            for (String text : settings.calibration().files()) {
+                if (storage.isSameFile(file, text)) {
+                    throw refusal(file, "the calibration text is read from it");
+                }
+            }
+        }
     }
 
     private static InvalidInputException refusal(String file, String reason) {

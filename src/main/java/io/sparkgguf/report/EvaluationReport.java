@@ -14,6 +14,8 @@ import java.util.Map;
  * @param stages seconds of wall time by stage
  * @param tokensPerSecond tokens run through models, all models together, by second of wall time
  * @param taskMemory bytes that a task takes at its peak
+ * @param notes of reading the text
+ * @param warnings what makes the figures look better than they are, a line each
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record EvaluationReport(
@@ -25,7 +27,8 @@ public record EvaluationReport(
         Map<String, Double> stages,
         double tokensPerSecond,
         long taskMemory,
-        List<String> notes) {
+        List<String> notes,
+        List<String> warnings) {
 
     /**
      * @param files as they were named

@@ -72,6 +72,11 @@ class RefusedEvaluationTest {
                         + " | Cannot write {docs}/config.json: a model is read from it",
                 "evaluate -m {docs} -f {text} -o {text} | Cannot write {text}: the text is read from it",
                 "evaluate -m {docs} -f {text} -o {folder} | Cannot write {folder}: it is a folder",
+                "evaluate -m {docs} -f {text} --calibration {docs}/samples-calibration.txt -o"
+                        + " {docs}/samples-calibration.txt"
+                        + " | Cannot write {docs}/samples-calibration.txt: the calibration text is read from it",
+                "evaluate -m {docs} -f {text} --calibration {folder}/none.txt"
+                        + " | Cannot compare with {folder}/none.txt: no such file or folder",
                 "imatrix -m {docs} -f {text} -o {text}"
                         + " | Cannot write {text}: the calibration text is read from it",
                 "imatrix -m {docs} -f {text} -o {docs}/model.safetensors"

@@ -151,6 +151,88 @@ class EvaluateJobTest {
         return top;
     }
 
+    /** Evaluates two sequences quietly, with what the model may have been calibrated on. */
+    private static Cli.Outcome compare(Path report, Path model, String text, String... calibration) {
+        List<String> line = new ArrayList<>(List.of("evaluate", "-m", DOCS_LM, "-g", model.toString(), "-f", text));
+        line.addAll(List.of("-c", "" + CONTEXT, "--chunks", "2", "--quiet", "-o", report.toString()));
+        for (String file : calibration) {
+            line.addAll(List.of("--calibration", file));
+        }
+        Cli.Outcome outcome = Cli.run(line.toArray(String[]::new));
+        assertEquals(0, outcome.code(), outcome.err());
+        return outcome;
+    }
+
+    private static void warns(Path report, Cli.Outcome outcome, String... warnings) throws IOException {
+        List<String> told = new ArrayList<>();
+        new ObjectMapper().readTree(report.toFile()).get("warnings").forEach(line -> told.add(line.asText()));
+        assertEquals(List.of(warnings), told);
+        List<String> printed = outcome.err()
+                .lines()
+                .filter(line -> line.startsWith("warning: "))
+                .toList();
+        assertEquals(Arrays.stream(warnings).map(line -> "warning: " + line).toList(), printed);
+    }
+
+    /** Only the window at the beginning of the second sequence is not found: its first token is replaced. */
+    @Test
+    void warnsOfTextThatIsInTheCalibrationText() throws IOException {
+        Path report = folder.resolve("seen.json");
+        int windows = 2 * (CONTEXT - 63);
+        String other = DOCS_LM + "/samples-calibration.txt";
+        warns(
+                report,
+                compare(report, q3, TEXT, other, TEXT),
+                ("%d of %d windows of 64 tokens of the evaluation text occur in the calibration text: the figures flatter"
+                                + " the candidates")
+                        .formatted(windows - 1, windows));
+        warns(report, compare(report, q3, TEXT, other));
+    }
+
+    @Test
+    void findsAPassageWhereverItStands() throws IOException {
+        Path report = folder.resolve("passage.json");
+        String text = Files.readString(Path.of(TEXT));
+        String around = Files.readString(Path.of(DOCS_LM, "samples-calibration.txt"));
+        Path mixed = folder.resolve("mixed.txt");
+        Files.writeString(mixed, around.substring(0, 1001) + text.substring(20, 420) + around.substring(1001));
+        String warning = compare(report, q3, TEXT, mixed.toString())
+                .err()
+                .lines()
+                .filter(line -> line.startsWith("warning: "))
+                .findFirst()
+                .orElseThrow();
+        int found = Integer.parseInt(warning.split(" ")[1]);
+        assertTrue(found > 10 && found < 2 * (CONTEXT - 63) - 1, warning);
+    }
+
+    @Test
+    void warnsWhenAFileNamesTheTextItIsJudgedBy() throws IOException {
+        Path model = quantize(
+                folder.resolve("calibrated.gguf"),
+                DOCS_LM,
+                "Q4_0",
+                "--method",
+                "imatrix",
+                "--calibration",
+                DOCS_LM + "/samples-calibration.txt",
+                "--calibration",
+                TEXT,
+                "--calibration-tokens",
+                "512",
+                "--sequence-length",
+                "128");
+        Path report = folder.resolve("named.json");
+        warns(
+                report,
+                compare(report, model, TEXT),
+                model
+                        + " was calibrated on samples-eval.txt, as its metadata says: if that is this text, the figures flatter"
+                        + " it");
+        Path eval = Files.copy(Path.of(TEXT), folder.resolve("eval.txt"));
+        warns(report, compare(report, model, eval.toString()));
+    }
+
     @Test
     void aGgufFileIsABaseToo() throws IOException {
         Cli.Outcome outcome = Cli.run(

@@ -73,6 +73,17 @@ public record TokenSequences(
         return select(chosen);
     }
 
+    /** The same tokens as one sequence. */
+    public TokenSequences joined() {
+        return new TokenSequences(
+                tokens,
+                tokens.length == 0 ? ends : new int[] {tokens.length},
+                masked,
+                documents,
+                documentTokens,
+                notes);
+    }
+
     private TokenSequences select(int[] chosen) {
         int[] someEnds = new int[chosen.length];
         int total = 0;
