@@ -63,4 +63,9 @@ public record TileGrid(int order, int tileSize, boolean diagonalOnly) implements
     public long memory() {
         return (long) count() * values() * Double.BYTES;
     }
+
+    /** Bytes that all kept tiles take in files. */
+    public long stored() {
+        return count() * SectionWriter.length(values(), Double.BYTES);
+    }
 }

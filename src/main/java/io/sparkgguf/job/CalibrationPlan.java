@@ -226,7 +226,6 @@ final class CalibrationPlan {
     CalibrationReport report(Plan plan) {
         List<Block> blocks = blocks(plan);
         Map<String, Long> memory = new LinkedHashMap<>();
-        long disk = 0;
         int solved = 0;
         int weighted = 0;
         Map<LinearInput, TileGrid> all = new EnumMap<>(LinearInput.class);
@@ -261,8 +260,6 @@ final class CalibrationPlan {
                         .mapToLong(WorkUnit::memory)
                         .max()
                         .orElse(0));
-        long hessians = all.values().stream().mapToLong(TileGrid::memory).sum();
-        disk = 2 * tokens.all() * config.width() * Float.BYTES + hessians * (shards().size() + 3L);
         return new CalibrationReport(
                 settings.files(),
                 tokens.all(),
@@ -274,7 +271,7 @@ final class CalibrationPlan {
                 solved,
                 weighted,
                 memory,
-                disk,
+                new CalibrationDisk(this).most(blocks),
                 null,
                 null);
     }
