@@ -6,7 +6,7 @@ import io.sparkgguf.storage.WholeFile;
 import java.io.IOException;
 import java.util.List;
 
-/** A symmetric or upper triangular matrix in a folder, a file for each tile, so that many tasks can write at once. */
+/** A symmetric, upper triangular, or, with a grid of all tiles, any square matrix in a folder, a file for each tile, so that many tasks can write at once. */
 public record HessianTiles(Storage storage, String folder, TileGrid grid) implements Tiles {
 
     @Override

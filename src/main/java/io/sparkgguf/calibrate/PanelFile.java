@@ -2,6 +2,7 @@ package io.sparkgguf.calibrate;
 
 import io.sparkgguf.gptq.FactorPanels;
 import io.sparkgguf.gptq.HessianRows;
+import io.sparkgguf.gptq.TargetCorrection;
 import io.sparkgguf.linalg.Tiles;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.WholeFile;
@@ -21,10 +22,18 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
 
     /** Writes the file: {@code tiles} as a symmetric matrix, or, if {@code upper}, as a triangular one. */
     public void write(Tiles tiles) throws IOException {
-        WholeFile.write(storage, file, out -> write(tiles, out));
+        WholeFile.write(storage, file, out -> write(tiles, false, out));
     }
 
-    private void write(Tiles tiles, OutputStream out) throws IOException {
+    /** Writes the file of a matrix that is neither: each tile is read as it stands. */
+    public void writeAll(HessianTiles tiles) throws IOException {
+        if (upper || tiles.grid().kept() != TileGrid.Kept.ALL) {
+            throw new IllegalArgumentException("Cannot write " + file + ": tiles of the matrix are not kept");
+        }
+        WholeFile.write(storage, file, out -> write(tiles, true, out));
+    }
+
+    private void write(Tiles tiles, boolean all, OutputStream out) throws IOException {
         int size = tiles.tileSize();
         int side = (order + size - 1) / size;
         double[] tile = new double[size * size];
@@ -35,11 +44,12 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
         for (int i = 0; i < side; i++) {
             int rows = Math.min(size, order - i * size);
             for (int j = upper ? i : 0; j < side; j++) {
-                tiles.read(Math.min(i, j), Math.max(i, j), tile);
+                boolean asStored = all || j >= i;
+                tiles.read(asStored ? i : j, asStored ? j : i, tile);
                 int columns = Math.min(size, order - j * size);
                 for (int r = 0; r < rows; r++) {
                     for (int c = 0; c < columns; c++) {
-                        double value = j >= i ? tile[r * size + c] : tile[c * size + r];
+                        double value = asStored ? tile[r * size + c] : tile[c * size + r];
                         band[r * order + j * size + c] = (float) (upper && j == i && c < r ? 0 : value);
                     }
                 }
@@ -89,7 +99,7 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
     }
 
     /** Reads rows; for one thread. */
-    public final class Reader implements FactorPanels, HessianRows, Closeable {
+    public final class Reader implements FactorPanels, HessianRows, TargetCorrection.Rows, Closeable {
         private final SectionReader sections;
         private float[] panel = new float[0];
         private int held = -1;

@@ -3,15 +3,26 @@ package io.sparkgguf.calibrate;
 import java.io.Serializable;
 
 /**
- * How a symmetric matrix is cut into square tiles; those on and above the diagonal are kept.
+ * How a square matrix is cut into square tiles. Of a symmetric or upper triangular one, those on and above the diagonal are
+ * kept.
  *
  * @param order rows and columns of the matrix
  * @param tileSize rows and columns of a tile
- * @param diagonalOnly whether only the tiles on the diagonal are kept: enough for importance
+ * @param kept which tiles there are
  */
-public record TileGrid(int order, int tileSize, boolean diagonalOnly) implements Serializable {
+public record TileGrid(int order, int tileSize, Kept kept) implements Serializable {
     /** Tile sizes are multiples of this, so that kernels work on whole vectors. */
     private static final int STEP = 64;
+
+    /** The tiles that a matrix has. */
+    public enum Kept {
+        /** Those on and above the diagonal: of a symmetric matrix no others are needed. */
+        UPPER,
+        /** Those on the diagonal: enough for importance. */
+        DIAGONAL,
+        /** Each. */
+        ALL
+    }
 
     public TileGrid {
         if (order < 1 || tileSize < 1 || (long) tileSize * tileSize > Integer.MAX_VALUE / 8) {
@@ -21,12 +32,17 @@ public record TileGrid(int order, int tileSize, boolean diagonalOnly) implements
 
     /** Tiles of at most {@code largest} rows for a matrix that may be smaller than that. */
     public static TileGrid of(int order, int largest) {
-        return new TileGrid(order, Math.min(largest, (order + STEP - 1) / STEP * STEP), false);
+        return new TileGrid(order, Math.min(largest, (order + STEP - 1) / STEP * STEP), Kept.UPPER);
     }
 
     /** The least that holds the diagonal. */
     public static TileGrid ofDiagonal(int order) {
-        return new TileGrid(order, STEP, true);
+        return new TileGrid(order, STEP, Kept.DIAGONAL);
+    }
+
+    /** The tiles of a matrix of this order that is not symmetric. */
+    public TileGrid all() {
+        return new TileGrid(order, tileSize, Kept.ALL);
     }
 
     /** Tiles along one side. */
@@ -36,17 +52,30 @@ public record TileGrid(int order, int tileSize, boolean diagonalOnly) implements
 
     /** Tiles that are kept. */
     public int count() {
-        return diagonalOnly ? side() : side() * (side() + 1) / 2;
+        return switch (kept) {
+            case UPPER -> side() * (side() + 1) / 2;
+            case DIAGONAL -> side();
+            case ALL -> side() * side();
+        };
     }
 
-    /** One past the last tile of tile row {@code i} that is kept; the first is tile (i, i). */
+    /** The first tile of tile row {@code i} that is kept. */
+    public int begin(int i) {
+        return kept == Kept.ALL ? 0 : i;
+    }
+
+    /** One past the last tile of tile row {@code i} that is kept. */
     public int end(int i) {
-        return diagonalOnly ? i + 1 : side();
+        return kept == Kept.DIAGONAL ? i + 1 : side();
     }
 
-    /** The place of tile (i, j), i at most j, in row-major order of the kept ones. */
+    /** The place of tile (i, j), one of those that are kept, in their row-major order. */
     public int index(int i, int j) {
-        return diagonalOnly ? i : i * side() - i * (i - 1) / 2 + j - i;
+        return switch (kept) {
+            case UPPER -> i * side() - i * (i - 1) / 2 + j - i;
+            case DIAGONAL -> i;
+            case ALL -> i * side() + j;
+        };
     }
 
     /** Rows of the matrix in tile row {@code i}. */

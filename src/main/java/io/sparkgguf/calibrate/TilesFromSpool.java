@@ -14,11 +14,12 @@ import java.util.List;
 
 /**
  * Keeps the inputs in a temporary file of this machine, a panel of columns after the other, and makes one tile at a time
- * from it: for Hessians that do not fit the memory.
+ * from it: for Hessians that do not fit the memory. Of pairs, the panels of d come first, then those of x.
  */
 final class TilesFromSpool implements TileSums {
     private final TileGrid grid;
     private final long capacity;
+    private final int halves;
     private final FileChannel file;
     private final List<Integer> batches = new ArrayList<>();
     private final ByteBuffer bytes =
@@ -29,6 +30,7 @@ final class TilesFromSpool implements TileSums {
     TilesFromSpool(TileGrid grid, long capacity) throws IOException {
         this.grid = grid;
         this.capacity = capacity;
+        halves = grid.kept() == TileGrid.Kept.ALL ? 2 : 1;
         Path path = Files.createTempFile("spark-gguf-inputs-", ".f32");
         try {
             file = FileChannel.open(
@@ -49,12 +51,14 @@ final class TilesFromSpool implements TileSums {
     @Override
     public void add(float[] x, int tokens) throws IOException {
         int size = grid.tileSize();
-        for (int panel = 0; panel < grid.side(); panel++) {
-            int columns = grid.rows(panel);
+        for (int panel = 0; panel < halves * grid.side(); panel++) {
+            int half = panel / grid.side();
+            int index = panel % grid.side();
+            int columns = grid.rows(index);
             long position = position(panel, written);
             bytes.clear();
             for (int token = 0; token < tokens; token++) {
-                int at = token * grid.order() + panel * size;
+                int at = (token * halves + half) * grid.order() + index * size;
                 for (int done = 0; done < columns; ) {
                     if (bytes.remaining() < Float.BYTES) {
                         position += flush(position);
@@ -72,7 +76,9 @@ final class TilesFromSpool implements TileSums {
     }
 
     private long position(int panel, long token) {
-        return ((long) panel * grid.tileSize() * capacity + token * grid.rows(panel)) * Float.BYTES;
+        int index = panel % grid.side();
+        long before = (long) panel / grid.side() * grid.order() + (long) index * grid.tileSize();
+        return (before * capacity + token * grid.rows(index)) * Float.BYTES;
     }
 
     private int flush(long position) throws IOException {
@@ -93,15 +99,17 @@ final class TilesFromSpool implements TileSums {
         double[] tile = new double[grid.values()];
         float[] panels = new float[Math.multiplyExact(2 * size, most)];
         for (int i = 0; i < grid.side(); i++) {
-            for (int j = i; j < grid.end(i); j++) {
+            for (int j = grid.begin(i); j < grid.end(i); j++) {
                 Arrays.fill(tile, 0);
+                boolean apart = halves == 2 || j > i; // else the rows are the columns
+                int second = (halves - 1) * grid.side() + j;
                 int token = 0;
                 for (int tokens : batches) {
                     read(i, token, tokens, panels, 0);
-                    if (j > i) {
-                        read(j, token, tokens, panels, size);
+                    if (apart) {
+                        read(second, token, tokens, panels, size);
                     }
-                    Gram.add(panels, 0, tokens, 2 * size, 0, grid.rows(i), j > i ? size : 0, grid.rows(j), tile, size);
+                    Gram.add(panels, 0, tokens, 2 * size, 0, grid.rows(i), apart ? size : 0, grid.rows(j), tile, size);
                     token += tokens;
                 }
                 out.write(tile, 0, tile.length);
@@ -111,7 +119,7 @@ final class TilesFromSpool implements TileSums {
 
     /** Reads the rows of a panel to {@code at}, two panels apart. */
     private void read(int panel, int token, int tokens, float[] into, int at) throws IOException {
-        int columns = grid.rows(panel);
+        int columns = grid.rows(panel % grid.side());
         long position = position(panel, token);
         int rowsAtOnce = Math.max(1, bytes.capacity() / Float.BYTES / columns);
         for (int done = 0; done < tokens; done += rowsAtOnce) {

@@ -16,16 +16,17 @@ final class TilesInMemory implements TileSums {
     @Override
     public void add(float[] x, int tokens) {
         int size = grid.tileSize();
+        int second = grid.kept() == TileGrid.Kept.ALL ? grid.order() : 0;
         for (int i = 0; i < grid.side(); i++) {
-            for (int j = i; j < grid.end(i); j++) {
+            for (int j = grid.begin(i); j < grid.end(i); j++) {
                 Gram.add(
                         x,
                         0,
                         tokens,
-                        grid.order(),
+                        grid.order() + second,
                         i * size,
                         grid.rows(i),
-                        j * size,
+                        second + j * size,
                         grid.rows(j),
                         tiles[grid.index(i, j)],
                         size);

@@ -149,6 +149,16 @@ final class CalibrationOptions {
     CalibrationSettings.Propagate propagate;
 
     @Option(
+            names = "--target-correction",
+            paramLabel = "SHARE",
+            description =
+                    "How far, from 0 to 1, a layer's weights move towards its original outputs before they are solved,"
+                            + " to make up for what quantized layers did to its inputs. Takes a second pass with the original"
+                            + " weights, unless 0. Default: " + CalibrationSettings.DEFAULT_TARGET_CORRECTION
+                            + ", or 0 with --propagate original or --method imatrix.")
+    Double targetCorrection;
+
+    @Option(
             names = "--true-sequential",
             description = "Within a block, see inputs anew behind each group of quantized layers (q k v, o, gate up,"
                     + " down): four passes instead of one, each up to its input.")
@@ -207,6 +217,11 @@ final class CalibrationOptions {
             return null;
         }
         CalibrationSettings.Work work = CalibrationSettings.Work.DEFAULT;
+        CalibrationSettings.Propagate seen = propagate != null
+                ? propagate
+                : method == Method.IMATRIX
+                        ? CalibrationSettings.Propagate.ORIGINAL
+                        : CalibrationSettings.Propagate.QUANTIZED;
         return new CalibrationSettings(
                 files,
                 tokens,
@@ -217,11 +232,8 @@ final class CalibrationOptions {
                 tokenizer,
                 gptq(),
                 minBits,
-                propagate != null
-                        ? propagate
-                        : method == Method.IMATRIX
-                                ? CalibrationSettings.Propagate.ORIGINAL
-                                : CalibrationSettings.Propagate.QUANTIZED,
+                seen,
+                correction(seen),
                 trueSequential,
                 head,
                 nonFinite == NonFinite.STOP,
@@ -230,6 +242,18 @@ final class CalibrationOptions {
                         tileSize == null ? work.tileSize() : tileSize,
                         hessianMemory == null ? work.taskMemory() : hessianMemory,
                         solveMemory == null ? work.solveMemory() : solveMemory));
+    }
+
+    private double correction(CalibrationSettings.Propagate seen) {
+        if (method == Method.IMATRIX && targetCorrection != null && targetCorrection > 0) {
+            throw new InvalidInputException("Cannot use --target-correction " + targetCorrection
+                    + " with --method imatrix: it is for what gptq solves");
+        }
+        if (targetCorrection != null) {
+            return targetCorrection;
+        }
+        boolean usual = seen == CalibrationSettings.Propagate.QUANTIZED && method != Method.IMATRIX;
+        return usual ? CalibrationSettings.DEFAULT_TARGET_CORRECTION : 0;
     }
 
     private GptqOptions gptq() {

@@ -67,6 +67,33 @@ public final class HessianError {
         return sums;
     }
 
+    /** Bytes that {@link #towardsOriginal} holds beside what it is given. */
+    public static long memoryTowardsOriginal(int rows, int columns) {
+        return (long) Float.BYTES * (2L * rows * columns + (long) Math.min(PANEL, columns) * columns);
+    }
+
+    /**
+     * What to add to the errors d H dᵀ for errors towards the outputs that original inputs gave. With x the inputs as they now
+     * are, y the original ones and w the original row, the output's error is {@code (w + d) x - w y = d x - w (y - x)}; its
+     * square, summed over tokens, is {@code d H dᵀ - 2 d (w Δ)ᵀ} and a part that does not depend on d, which is left out:
+     * figures are for comparing changes with each other, and may be negative.
+     *
+     * @param delta the sum of (y - x) xᵀ over the tokens of the Hessian
+     * @param weights the original ones, row after row from 0
+     * @param changes as {@link #ofRows} has them
+     * @return {@code -2 d (w Δ)ᵀ}: an array of {@code rows} for each change
+     */
+    public static double[][] towardsOriginal(
+            TargetCorrection.Rows delta, float[] weights, List<float[]> changes, int rows) throws IOException {
+        int columns = delta.order();
+        float[] product = TargetCorrection.product(delta, weights, 0, rows, columns);
+        double[][] sums = new double[changes.size()][rows];
+        for (int i = 0; i < sums.length; i++) {
+            add(changes.get(i), 0, product, columns, rows, 2, sums[i]);
+        }
+        return sums;
+    }
+
     private static void add(float[] d, int at, float[] product, int columns, int rows, double factor, double[] sums) {
         for (int c = 0; c < columns; c++) {
             for (int r = 0; r < rows; r++) {

@@ -73,8 +73,7 @@ public final class TargetCorrection {
     }
 
     /** {@code -(W Δ)}, by columns. */
-    private static float[] product(Rows delta, float[] weights, int weightsAt, int rows, int columns)
-            throws IOException {
+    static float[] product(Rows delta, float[] weights, int weightsAt, int rows, int columns) throws IOException {
         float[] byColumns = HessianError.byColumns(weights, weightsAt, rows, columns);
         float[] product = new float[byColumns.length];
         int height = Math.min(PANEL, columns);

@@ -74,6 +74,9 @@ final class BlockLoop {
     Outcome run() throws IOException {
         CalibrationFolder folder = calibration.folder();
         storage.createFolder(folder.hidden(storage));
+        if (calibration.corrects()) {
+            storage.createFolder(folder.originalHidden(storage));
+        }
         List<CalibrationPlan.Block> blocks = calibration.blocks(plan);
         int next = restore(blocks.size());
         if (next < 0) {
@@ -139,13 +142,14 @@ final class BlockLoop {
         storage.delete(folder.block(storage, block.index()));
         storage.createFolder(folder.block(storage, block.index()));
         List<Integer> open = new ArrayList<>(block.tensors());
-        boolean moved = false;
+        ShardTasks.Keep moved = ShardTasks.Keep.NOTHING;
         if (endedBy == null) {
             List<List<LinearInput>> steps = steps(block);
-            boolean keep = asked.propagate() == CalibrationSettings.Propagate.ORIGINAL && !last && steps.size() == 1;
+            ShardTasks.Keep keep = last ? ShardTasks.Keep.NOTHING : kept(steps.size());
             List<Integer> done = new ArrayList<>();
             for (List<LinearInput> inputs : steps) {
-                if (!step(block, inputs, done, keep)) {
+                boolean first = moved == ShardTasks.Keep.NOTHING;
+                if (!step(block, inputs, done, first ? keep : ShardTasks.Keep.NOTHING)) {
                     break;
                 }
                 moved = keep;
@@ -153,15 +157,37 @@ final class BlockLoop {
             open.removeAll(done);
         }
         solve(name(block, "round"), rounded(open, false), null);
-        if (endedBy == null && !last && !moved) {
-            ShardTasks tasks = tasks(propagated(block.tensors()));
-            int index = block.index(); // what a task takes along
-            requireFinite(shards(name(block, "propagate"), "propagate", shard -> tasks.propagate(index, shard)));
+        if (endedBy == null && !last) {
+            propagate(block, moved);
         }
         seal(block.index(), block.tensors());
         storage.delete(folder.block(storage, block.index()));
         for (Shard shard : calibration.shards()) {
             storage.delete(folder.hidden(storage, block.index(), shard));
+            if (calibration.corrects()) {
+                storage.delete(folder.originalHidden(storage, block.index(), shard));
+            }
+        }
+    }
+
+    /** What the first of so many passes over a block's inputs moves on. */
+    private ShardTasks.Keep kept(int steps) {
+        if (calibration.corrects()) {
+            return ShardTasks.Keep.ORIGINAL_HIDDEN;
+        }
+        boolean all = asked.propagate() == CalibrationSettings.Propagate.ORIGINAL && steps == 1;
+        return all ? ShardTasks.Keep.HIDDEN : ShardTasks.Keep.NOTHING;
+    }
+
+    /** Moves on the hidden states that were not moved yet. */
+    private void propagate(CalibrationPlan.Block block, ShardTasks.Keep moved) throws IOException {
+        ShardTasks tasks = tasks(propagated(block.tensors()));
+        int index = block.index(); // what a task takes along
+        boolean finite = moved == ShardTasks.Keep.HIDDEN
+                || requireFinite(shards(name(block, "propagate"), "propagate", shard -> tasks.propagate(index, shard)));
+        if (finite && calibration.corrects() && moved != ShardTasks.Keep.ORIGINAL_HIDDEN) {
+            requireFinite(shards(
+                    name(block, "propagate original"), "propagate", shard -> tasks.propagateOriginal(index, shard)));
         }
     }
 
@@ -184,7 +210,8 @@ final class BlockLoop {
      * @param done tensors of the block that are quantized already; those of the step are added
      * @return false when the activations were no finite numbers
      */
-    private boolean step(CalibrationPlan.Block block, List<LinearInput> inputs, List<Integer> done, boolean keep)
+    private boolean step(
+            CalibrationPlan.Block block, List<LinearInput> inputs, List<Integer> done, ShardTasks.Keep keep)
             throws IOException {
         CalibrationFolder folder = calibration.folder();
         boolean held = calibration.tokens().heldOut().count() > 0;
@@ -211,20 +238,21 @@ final class BlockLoop {
         for (LinearInput input : inputs) {
             TileGrid grid = grids.get(input);
             boolean solved = !block.inputs().get(input).solved().isEmpty();
+            boolean paired = solved && calibration.corrects();
             for (boolean heldOut : solved && held ? new boolean[] {false, true} : new boolean[] {false}) {
                 storage.createFolder(folder.hessian(storage, index, input, heldOut));
                 List<Shard> shards = calibration.shards().stream()
                         .filter(shard -> shard.heldOut() == heldOut)
                         .toList();
-                for (int i = 0; i < grid.side(); i++) {
-                    for (int j = i; j < grid.end(i); j++) {
-                        tiles.add(new HessianTasks.TileItem(input, grid, heldOut, i, j, shards));
-                    }
+                add(tiles, input, grid, heldOut, shards);
+                if (paired) {
+                    storage.createFolder(folder.delta(storage, index, input, heldOut));
+                    add(tiles, input, grid.all(), heldOut, shards);
                 }
             }
             storage.createFolder(folder.factor(storage, index, input));
             factors.add(new HessianTasks.FactorItem(
-                    input, grid, calibration.tokens().counted(false), solved, held));
+                    input, grid, calibration.tokens().counted(false), solved, held, paired));
         }
         ToLongFunction<HessianTasks.TileItem> tileBytes =
                 tile -> 8L * tile.grid().values() * tile.shards().size();
@@ -252,6 +280,15 @@ final class BlockLoop {
             done.addAll(block.inputs().get(input).weighted());
         }
         return true;
+    }
+
+    private static void add(
+            List<HessianTasks.TileItem> tiles, LinearInput input, TileGrid grid, boolean heldOut, List<Shard> shards) {
+        for (int i = 0; i < grid.side(); i++) {
+            for (int j = grid.begin(i); j < grid.end(i); j++) {
+                tiles.add(new HessianTasks.TileItem(input, grid, heldOut, i, j, shards));
+            }
+        }
     }
 
     private void solve(
@@ -340,7 +377,13 @@ final class BlockLoop {
         if (items.isEmpty()) {
             return List.of();
         }
-        SolveTask task = new SolveTask(storage, work.parts(), settings.allowNonFinite(), hessians, asked.gptq());
+        SolveTask task = new SolveTask(
+                storage,
+                work.parts(),
+                settings.allowNonFinite(),
+                hessians,
+                asked.gptq(),
+                calibration.corrects() ? asked.targetCorrection() : 0);
         List<SolveTask.Result> solved = stage(
                 name,
                 "solve",
@@ -362,7 +405,7 @@ final class BlockLoop {
 
     private ShardTasks tasks(ModelWeights quantized) {
         BlendedWeights weights = new BlendedWeights(original, quantized, settings.allowNonFinite());
-        return new ShardTasks(storage, calibration.folder(), calibration.config(), weights);
+        return new ShardTasks(storage, calibration.folder(), calibration.config(), weights, calibration.corrects());
     }
 
     private List<ShardTasks.Outcome> shards(String name, String kind, Stage.Task<Shard, ShardTasks.Outcome> task)

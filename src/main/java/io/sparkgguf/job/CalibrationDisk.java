@@ -30,7 +30,9 @@ final class CalibrationDisk {
         long hidden = plan.shards().stream()
                 .mapToLong(shard -> HiddenStates.length(shard, width))
                 .sum();
-        return 2 * hidden + blocks.stream().mapToLong(this::block).max().orElse(0);
+        int streams = plan.corrects() ? 2 : 1; // the original path goes beside the quantized one
+        return 2 * streams * hidden
+                + blocks.stream().mapToLong(this::block).max().orElse(0);
     }
 
     private long block(CalibrationPlan.Block block) {
@@ -48,6 +50,11 @@ final class CalibrationDisk {
                 boolean solved = !input.solved().isEmpty();
                 partials += shards * grid.stored();
                 sums += (solved && held ? 2 : 1) * grid.stored();
+                if (solved && plan.corrects()) {
+                    partials += shards * grid.all().stored();
+                    sums += (held ? 2 : 1) * grid.all().stored();
+                    factors += (held ? 2 : 1) * PanelFile.length(grid.order(), false);
+                }
                 factors += factors(grid, solved);
             }
             most = Math.max(most, kept + sums + Math.max(partials, factors)); // partial sums go before factors come

@@ -28,6 +28,16 @@ record CalibrationFolder(String folder) implements Serializable {
         return storage.resolve(hidden(storage), "block-%04d-shard-%06d".formatted(block, shard.id()));
     }
 
+    /** Hidden states of all shards as the original weights make them. */
+    String originalHidden(Storage storage) {
+        return storage.resolve(folder, "hidden-original");
+    }
+
+    /** Those of a shard before a block. */
+    String originalHidden(Storage storage, int block, Shard shard) {
+        return storage.resolve(originalHidden(storage), "block-%04d-shard-%06d".formatted(block, shard.id()));
+    }
+
     /** What a block needs while it is worked on. */
     String block(Storage storage, int block) {
         return storage.resolve(folder, "block-%04d".formatted(block));
@@ -40,6 +50,16 @@ record CalibrationFolder(String folder) implements Serializable {
 
     String partial(Storage storage, int block, LinearInput input, Shard shard) {
         return storage.resolve(partials(storage, block), label(input) + "-shard-%06d".formatted(shard.id()));
+    }
+
+    /** A shard's share of Δ, by which original inputs differ from those that now are. */
+    String partialDelta(Storage storage, int block, LinearInput input, Shard shard) {
+        return partial(storage, block, input, shard) + "-delta";
+    }
+
+    /** The tiles of Δ. */
+    String delta(Storage storage, int block, LinearInput input, boolean heldOut) {
+        return hessian(storage, block, input, heldOut) + "-delta";
     }
 
     /** A Hessian's tiles. */

@@ -148,14 +148,19 @@ final class CalibrationPlan {
                 && choice.type().bitsPerElement() < settings.minBits();
     }
 
+    /** Whether weights are moved towards their original outputs, for which inputs are made with original weights, too. */
+    boolean corrects() {
+        return method == Method.GPTQ && settings.targetCorrection() > 0;
+    }
+
     /** What solving a tensor holds, or null when it is rounded. */
     SolveMemory memory(TypeChoice choice) {
         if (!solves(choice)) {
             return null;
         }
         int columns = Math.toIntExact(choice.shape().columns());
-        long one = SolveTask.memory(choice.type(), settings.gptq(), 1, columns);
-        long more = SolveTask.memory(choice.type(), settings.gptq(), 65, columns);
+        long one = SolveTask.memory(choice.type(), settings.gptq(), corrects(), 1, columns);
+        long more = SolveTask.memory(choice.type(), settings.gptq(), corrects(), 65, columns);
         long perRow = Math.max(1, (more - one + 63) / 64);
         return new SolveMemory(settings.work().solveMemory(), Math.max(0, one - perRow), perRow);
     }
@@ -220,6 +225,9 @@ final class CalibrationPlan {
                                 .collect(Collectors.joining(FILES_SEPARATOR)))
                 .putU32("quantize.calibration.tokens_count", tokens.all())
                 .putU32("quantize.calibration.sequence_length", tokens.sequenceLength());
+        if (corrects()) {
+            metadata.putF32("quantize.calibration.target_correction", (float) settings.targetCorrection());
+        }
     }
 
     /** What calibration does, and what its tasks hold. */
@@ -244,7 +252,7 @@ final class CalibrationPlan {
         long taskMemory = settings.work().taskMemory();
         long forward = Decoder.memory(config, 0, batch) + (long) batch * config.width() * Float.BYTES;
         memory.put("forward", forward);
-        memory.put("hessians", forward + HessianPart.memory(all, taskMemory, batch));
+        memory.put("hessians", (corrects() ? 2 : 1) * forward + HessianPart.memory(all, taskMemory, batch, corrects()));
         long tile = all.values().stream().mapToLong(TileGrid::values).max().orElse(0) * Double.BYTES;
         memory.put("sums", 2 * tile);
         memory.put(

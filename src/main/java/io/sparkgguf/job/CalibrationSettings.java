@@ -20,6 +20,8 @@ import java.util.function.UnaryOperator;
  * @param gptq how rows are solved
  * @param minBits types of so many bits a weight and more are rounded by importance, for little is left to gain there
  * @param propagate what the next block sees
+ * @param targetCorrection share of the step by which weights are moved, before they are solved, towards the outputs that
+ *     the original weights before them gave, in [0, 1]; 0 for none, and no second pass with the original weights
  * @param trueSequential whether inputs are seen again behind each group of quantized layers within a block
  * @param head whether the output head is solved as well
  * @param stopOnNonFinite whether an activation that is no finite number ends the run, instead of leaving this block and
@@ -37,6 +39,7 @@ public record CalibrationSettings(
         GptqOptions gptq,
         double minBits,
         Propagate propagate,
+        double targetCorrection,
         boolean trueSequential,
         boolean head,
         boolean stopOnNonFinite,
@@ -48,6 +51,7 @@ public record CalibrationSettings(
     public static final int DEFAULT_SEQUENCE = 2048;
     public static final double DEFAULT_HOLD_OUT = 0.1;
     public static final double DEFAULT_MIN_BITS = 6;
+    public static final double DEFAULT_TARGET_CORRECTION = 0.5;
 
     /** Which weights make the inputs of the blocks that follow. */
     public enum Propagate {
@@ -104,6 +108,14 @@ public record CalibrationSettings(
         if (!(minBits >= 0)) {
             throw new InvalidInputException("Cannot use --gptq-min-bits " + minBits + ": it must be 0 or more");
         }
+        if (!(targetCorrection >= 0 && targetCorrection <= 1)) {
+            throw new InvalidInputException("Cannot use --target-correction " + targetCorrection
+                    + ": it is a share between 0 and 1, for example " + DEFAULT_TARGET_CORRECTION);
+        }
+        if (targetCorrection > 0 && propagate == Propagate.ORIGINAL) {
+            throw new InvalidInputException("Cannot use --target-correction " + targetCorrection
+                    + " with --propagate original: inputs of original weights have nothing to correct");
+        }
     }
 
     /** The length of sequences for a model of this context. */
@@ -123,6 +135,7 @@ public record CalibrationSettings(
                 gptq,
                 minBits,
                 propagate,
+                targetCorrection,
                 trueSequential,
                 head,
                 stopOnNonFinite,

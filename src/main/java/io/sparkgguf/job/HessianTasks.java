@@ -36,9 +36,17 @@ final class HessianTasks implements Serializable {
         this.memory = memory;
     }
 
-    /** A tile of a sum over shards. */
+    /**
+     * A tile of a sum over shards.
+     *
+     * @param grid of the matrix; if it has all tiles, that is Δ, else a Hessian
+     */
     record TileItem(LinearInput input, TileGrid grid, boolean heldOut, int i, int j, List<Shard> shards)
-            implements Serializable {}
+            implements Serializable {
+        boolean isDelta() {
+            return grid.kept() == TileGrid.Kept.ALL;
+        }
+    }
 
     /**
      * A Hessian to be factored.
@@ -46,8 +54,9 @@ final class HessianTasks implements Serializable {
      * @param tokens in the sum
      * @param solved whether anything is solved with it; else its diagonal is all that is wanted
      * @param heldOut whether there is one of held-out tokens as well
+     * @param paired whether there is a Δ beside each
      */
-    record FactorItem(LinearInput input, TileGrid grid, long tokens, boolean solved, boolean heldOut)
+    record FactorItem(LinearInput input, TileGrid grid, long tokens, boolean solved, boolean heldOut, boolean paired)
             implements Serializable {}
 
     /**
@@ -73,6 +82,10 @@ final class HessianTasks implements Serializable {
         return new HessianTiles(storage, folder.hessian(storage, block, input, heldOut), grid);
     }
 
+    private HessianTiles delta(LinearInput input, TileGrid grid, boolean heldOut) {
+        return new HessianTiles(storage, folder.delta(storage, block, input, heldOut), grid.all());
+    }
+
     PanelFile factorPanels(LinearInput input, int order) {
         return new PanelFile(storage, folder.panels(storage, block, input, "factor"), order, true);
     }
@@ -82,13 +95,27 @@ final class HessianTasks implements Serializable {
                 storage, folder.panels(storage, block, input, heldOut ? "held-out" : "training"), order, false);
     }
 
+    /** The rows of Δ. */
+    PanelFile deltaPanels(LinearInput input, int order, boolean heldOut) {
+        return new PanelFile(
+                storage,
+                folder.panels(storage, block, input, heldOut ? "held-out-delta" : "training-delta"),
+                order,
+                false);
+    }
+
     /** Adds up one tile. */
     Long sum(TileItem item) throws IOException {
         long start = System.nanoTime();
         List<String> parts = item.shards().stream()
-                .map(shard -> folder.partial(storage, block, item.input(), shard))
+                .map(shard -> item.isDelta()
+                        ? folder.partialDelta(storage, block, item.input(), shard)
+                        : folder.partial(storage, block, item.input(), shard))
                 .toList();
-        hessian(item.input(), item.grid(), item.heldOut()).sum(item.i(), item.j(), parts);
+        HessianTiles sum = item.isDelta()
+                ? delta(item.input(), item.grid(), item.heldOut())
+                : hessian(item.input(), item.grid(), item.heldOut());
+        sum.sum(item.i(), item.j(), parts);
         return System.nanoTime() - start;
     }
 
@@ -122,6 +149,12 @@ final class HessianTasks implements Serializable {
         hessianPanels(input, grid.order(), false).write(hessian);
         if (item.heldOut()) {
             hessianPanels(input, grid.order(), true).write(hessian(input, grid, true));
+        }
+        if (item.paired()) {
+            deltaPanels(input, grid.order(), false).writeAll(delta(input, grid, false));
+            if (item.heldOut()) {
+                deltaPanels(input, grid.order(), true).writeAll(delta(input, grid, true));
+            }
         }
         if (summary.fallback().isEmpty()) {
             factorPanels(input, grid.order()).write(factor);

@@ -30,13 +30,19 @@ final class ShardTasks implements Serializable {
     private final CalibrationFolder folder;
     private final DecoderConfig config;
     private final BlendedWeights weights;
+    private final boolean paired;
 
-    /** @param weights by which the tasks compute */
-    ShardTasks(Storage storage, CalibrationFolder folder, DecoderConfig config, BlendedWeights weights) {
+    /**
+     * @param weights by which the tasks compute
+     * @param paired whether hidden states that the original weights make go beside those that these make
+     */
+    ShardTasks(
+            Storage storage, CalibrationFolder folder, DecoderConfig config, BlendedWeights weights, boolean paired) {
         this.storage = storage;
         this.folder = folder;
         this.config = config;
         this.weights = weights;
+        this.paired = paired;
     }
 
     /** A shard and its tokens. */
@@ -53,10 +59,33 @@ final class ShardTasks implements Serializable {
         void run(Decoder decoder) throws IOException;
     }
 
-    private Outcome run(int block, Shard shard, Body body) throws IOException {
+    private interface PairedBody {
+        void run(Decoder now, Decoder original) throws IOException;
+    }
+
+    private Outcome run(Shard shard, Body body) throws IOException {
+        return run(shard, weights, body);
+    }
+
+    /** Runs with both weights; {@code original} is null when nothing is paired. */
+    private Outcome runPaired(Shard shard, PairedBody body) throws IOException {
+        if (!paired) {
+            return run(shard, weights, decoder -> body.run(decoder, null));
+        }
+        try (WeightSource source = originalWeights().open(storage)) {
+            Decoder original = new Decoder(config, source);
+            return run(shard, weights, decoder -> body.run(decoder, original));
+        }
+    }
+
+    private BlendedWeights originalWeights() {
+        return new BlendedWeights(weights.original(), null, weights.allowNonFinite());
+    }
+
+    private Outcome run(Shard shard, BlendedWeights by, Body body) throws IOException {
         long start = System.nanoTime();
         String nonFinite = null;
-        try (WeightSource source = weights.open(storage)) {
+        try (WeightSource source = by.open(storage)) {
             body.run(new Decoder(config, source));
         } catch (NonFiniteActivationException e) {
             nonFinite = e.getMessage() + " (shard " + shard.id() + " of the calibration tokens)";
@@ -68,6 +97,10 @@ final class ShardTasks implements Serializable {
         return new HiddenStates(storage, folder.hidden(storage, block, shard), shard, block, config.width());
     }
 
+    private HiddenStates originalHidden(int block, Shard shard) {
+        return new HiddenStates(storage, folder.originalHidden(storage, block, shard), shard, block, config.width());
+    }
+
     private static int largest(Shard shard) {
         return shard.batches(BATCH_TOKENS).stream()
                 .mapToInt(Shard.Batch::tokens)
@@ -77,13 +110,20 @@ final class ShardTasks implements Serializable {
 
     /** Writes the hidden states before the first block. */
     Outcome embed(Tokens tokens) throws IOException {
+        return runPaired(tokens.shard(), (now, original) -> {
+            embed(tokens, now, hidden(0, tokens.shard()));
+            if (paired) {
+                embed(tokens, original, originalHidden(0, tokens.shard()));
+            }
+        });
+    }
+
+    private void embed(Tokens tokens, Decoder decoder, HiddenStates into) throws IOException {
         Shard shard = tokens.shard();
-        return run(0, shard, decoder -> {
-            float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
-            hidden(0, shard).write(shard.batches(BATCH_TOKENS), batch -> {
-                decoder.embed(tokens.ids(), batch.firstToken(), batch.tokens(), states);
-                return states;
-            });
+        float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
+        into.write(shard.batches(BATCH_TOKENS), batch -> {
+            decoder.embed(tokens.ids(), batch.firstToken(), batch.tokens(), states);
+            return states;
         });
     }
 
@@ -92,22 +132,61 @@ final class ShardTasks implements Serializable {
         return walk(block, shard, BlockObserver.NONE, batch -> {});
     }
 
+    /** Writes those that the original weights make of the original ones. */
+    Outcome propagateOriginal(int block, Shard shard) throws IOException {
+        return run(
+                shard,
+                originalWeights(),
+                decoder -> walk(
+                        decoder,
+                        block,
+                        shard,
+                        originalHidden(block, shard),
+                        originalHidden(block + 1, shard),
+                        BlockObserver.NONE,
+                        batch -> {}));
+    }
+
     private interface Begin {
         void batch(Shard.Batch batch);
     }
 
     private Outcome walk(int block, Shard shard, BlockObserver observer, Begin begin) throws IOException {
-        return run(block, shard, decoder -> {
-            float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
-            try (HiddenStates.Reader before = hidden(block, shard).open()) {
-                hidden(block + 1, shard).write(shard.batches(BATCH_TOKENS), batch -> {
-                    before.read(batch, states);
-                    begin.batch(batch);
-                    decoder.block(block, states, batch.ends(), observer, null);
-                    return states;
-                });
-            }
-        });
+        return run(
+                shard,
+                decoder ->
+                        walk(decoder, block, shard, hidden(block, shard), hidden(block + 1, shard), observer, begin));
+    }
+
+    private static void walk(
+            Decoder decoder,
+            int block,
+            Shard shard,
+            HiddenStates from,
+            HiddenStates to,
+            BlockObserver observer,
+            Begin begin)
+            throws IOException {
+        float[] states = new float[Math.multiplyExact(largest(shard), from.width())];
+        try (HiddenStates.Reader before = from.open()) {
+            to.write(shard.batches(BATCH_TOKENS), batch -> {
+                before.read(batch, states);
+                begin.batch(batch);
+                decoder.block(block, states, batch.ends(), observer, null);
+                return states;
+            });
+        }
+    }
+
+    /**
+     * What else a pass over a block writes.
+     */
+    enum Keep {
+        NOTHING,
+        /** The hidden states behind the block. */
+        HIDDEN,
+        /** Those that the original weights make. */
+        ORIGINAL_HIDDEN
     }
 
     /**
@@ -115,29 +194,37 @@ final class ShardTasks implements Serializable {
      *
      * @param grids the inputs that are wanted, and how their Hessians are cut
      * @param memory bytes of tiles to keep while summing
-     * @param keep whether the hidden states behind the block are written, too
      */
-    Outcome hessians(int block, Shard shard, Map<LinearInput, TileGrid> grids, long memory, boolean keep)
+    Outcome hessians(int block, Shard shard, Map<LinearInput, TileGrid> grids, long memory, Keep keep)
             throws IOException {
-        try (HessianPart part = new HessianPart(grids, memory, shard)) {
-            Outcome outcome = keep
-                    ? walk(block, shard, part, part::begin)
-                    : look(
-                            block,
-                            shard,
-                            part,
-                            grids.keySet().stream().reduce((a, b) -> b).orElseThrow());
+        try (HessianPart part = new HessianPart(grids, memory, shard, paired)) {
+            LinearInput last = grids.keySet().stream().reduce((a, b) -> b).orElseThrow();
+            Outcome outcome;
+            if (keep == Keep.HIDDEN) {
+                outcome = walk(block, shard, part, part::begin);
+            } else if (paired) {
+                outcome = lookAtBoth(block, shard, part, last, keep == Keep.ORIGINAL_HIDDEN);
+            } else {
+                outcome = look(block, shard, part, last);
+            }
             if (outcome.nonFinite() == null) {
                 for (LinearInput input : grids.keySet()) {
-                    part.write(input, storage, folder.partial(storage, block, input, shard));
+                    write(part, block, input, shard);
                 }
             }
             return outcome;
         }
     }
 
+    private void write(HessianPart part, int block, LinearInput input, Shard shard) throws IOException {
+        part.write(input, storage, folder.partial(storage, block, input, shard));
+        if (part.isPaired(input)) {
+            part.writeDelta(input, storage, folder.partialDelta(storage, block, input, shard));
+        }
+    }
+
     private Outcome look(int block, Shard shard, HessianPart part, LinearInput last) throws IOException {
-        return run(block, shard, decoder -> {
+        return run(shard, decoder -> {
             float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
             try (HiddenStates.Reader before = hidden(block, shard).open()) {
                 for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
@@ -149,17 +236,52 @@ final class ShardTasks implements Serializable {
         });
     }
 
+    /** Each batch in its original states first, then in those that now are. */
+    private Outcome lookAtBoth(int block, Shard shard, HessianPart part, LinearInput last, boolean keep)
+            throws IOException {
+        return runPaired(shard, (now, original) -> {
+            float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
+            float[] originals = new float[states.length];
+            try (HiddenStates.Reader before = hidden(block, shard).open();
+                    HiddenStates.Reader originalBefore =
+                            originalHidden(block, shard).open()) {
+                HiddenStates.Source source = batch -> {
+                    originalBefore.read(batch, originals);
+                    original.block(block, originals, batch.ends(), part.originals(), keep ? null : last);
+                    before.read(batch, states);
+                    part.begin(batch);
+                    now.block(block, states, batch.ends(), part, last);
+                    return originals;
+                };
+                if (keep) {
+                    originalHidden(block + 1, shard).write(shard.batches(BATCH_TOKENS), source);
+                } else {
+                    for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
+                        source.next(batch);
+                    }
+                }
+            }
+        });
+    }
+
     /** Sums the shard's share of the Hessian of what the output head reads. */
     Outcome headHessian(Shard shard, TileGrid grid, long memory) throws IOException {
         int width = config.width();
         int block = config.blocks();
         LinearInput input = CalibrationPlan.HEAD;
-        try (HessianPart part = new HessianPart(Map.of(input, grid), memory, shard)) {
-            Outcome outcome = run(block, shard, decoder -> {
+        try (HessianPart part = new HessianPart(Map.of(input, grid), memory, shard, paired)) {
+            Outcome outcome = runPaired(shard, (decoder, original) -> {
                 float[] states = new float[Math.multiplyExact(largest(shard), width)];
                 float[] normed = new float[states.length];
-                try (HiddenStates.Reader before = hidden(block, shard).open()) {
+                try (HiddenStates.Reader before = hidden(block, shard).open();
+                        HiddenStates.Reader originalBefore =
+                                paired ? originalHidden(block, shard).open() : null) {
                     for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
+                        if (paired) {
+                            originalBefore.read(batch, states);
+                            original.outputInput(states, 0, batch.tokens(), normed);
+                            part.originals().input(block, input, normed, batch.tokens(), width);
+                        }
                         before.read(batch, states);
                         part.begin(batch);
                         decoder.outputInput(states, 0, batch.tokens(), normed);
@@ -168,7 +290,7 @@ final class ShardTasks implements Serializable {
                 }
             });
             if (outcome.nonFinite() == null) {
-                part.write(input, storage, folder.partial(storage, block, input, shard));
+                write(part, block, input, shard);
             }
             return outcome;
         }

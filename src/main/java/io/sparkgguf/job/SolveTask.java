@@ -5,6 +5,7 @@ import io.sparkgguf.gptq.GptqOptions;
 import io.sparkgguf.gptq.HessianError;
 import io.sparkgguf.gptq.HessianSummary;
 import io.sparkgguf.gptq.RowSolver;
+import io.sparkgguf.gptq.TargetCorrection;
 import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormat;
@@ -31,13 +32,22 @@ final class SolveTask implements Serializable {
     private final boolean allowNonFinite;
     private final HessianTasks hessians;
     private final GptqOptions options;
+    private final double correction;
 
-    SolveTask(Storage storage, String partFolder, boolean allowNonFinite, HessianTasks hessians, GptqOptions options) {
+    /** @param correction share of the target's correction; 0 for none */
+    SolveTask(
+            Storage storage,
+            String partFolder,
+            boolean allowNonFinite,
+            HessianTasks hessians,
+            GptqOptions options,
+            double correction) {
         this.storage = storage;
         this.partFolder = partFolder;
         this.allowNonFinite = allowNonFinite;
         this.hessians = hessians;
         this.options = options;
+        this.correction = correction;
     }
 
     /**
@@ -62,10 +72,20 @@ final class SolveTask implements Serializable {
      *
      * @param training under the Hessian that made the result
      * @param heldOut under that of held-out tokens, or null
+     * @param trainingTarget as {@code training}, but towards the outputs that original inputs gave, up to what is the same
+     *     for every rounding; without the weights; null when targets are not corrected
+     * @param heldOutTarget as {@code trainingTarget} with held-out tokens, or null
      * @param solveNanos of the solver alone
      * @param operations floating-point operations that it did: two for each weight and each column behind it
      */
-    record Errors(ExactSum[] training, ExactSum[] heldOut, long solveNanos, double operations) implements Serializable {
+    record Errors(
+            ExactSum[] training,
+            ExactSum[] heldOut,
+            ExactSum[] trainingTarget,
+            ExactSum[] heldOutTarget,
+            long solveNanos,
+            double operations)
+            implements Serializable {
         static final int ROUNDED = 0;
         static final int WEIGHTED = 1;
         static final int SOLVED = 2;
@@ -74,16 +94,20 @@ final class SolveTask implements Serializable {
     }
 
     /** Bytes that a solve of so many rows holds. */
-    static long memory(BlockType type, GptqOptions options, int rows, int columns) {
+    static long memory(BlockType type, GptqOptions options, boolean corrected, int rows, int columns) {
         long weights = (long) rows * columns;
         long blocks = type.bytes(weights);
         // the weights and, while errors are taken, four changes of them and one that is being made
         long arrays = weights * Float.BYTES + blocks;
         long errors = weights * Float.BYTES * 5 + HessianError.memory(rows, columns);
-        return arrays
-                + Math.max(errors, RowSolver.memory(type, options, rows, columns))
-                + PanelFile.memory(columns) * 2
-                + 4L * columns * Float.BYTES;
+        long peak = Math.max(errors, RowSolver.memory(type, options, rows, columns));
+        long panels = PanelFile.memory(columns) * 2 + 4L * columns * Float.BYTES;
+        if (corrected) {
+            arrays += weights * Float.BYTES; // the target
+            peak = Math.max(peak, TargetCorrection.memory(rows, columns));
+            peak = Math.max(peak, weights * Float.BYTES * 4 + HessianError.memoryTowardsOriginal(rows, columns));
+        }
+        return arrays + peak + panels;
     }
 
     Result run(Item item) throws IOException {
@@ -124,7 +148,9 @@ final class SolveTask implements Serializable {
             try (PanelFile.Reader factor = hessians.factorPanels(input, columns).open();
                     PanelFile.Reader hessian =
                             hessians.hessianPanels(input, columns, false).open()) {
-                new RowSolver(unit.target(), options, summary, factor, hessian).solve(weights, 0, rows, blocks, 0);
+                float[] target = correction > 0 ? target(summary, factor) : weights;
+                new RowSolver(unit.target(), options, summary, factor, hessian)
+                        .solve(weights, 0, target, 0, rows, blocks, 0);
             }
             checks.blocks(blocks, 0, 0, weights.length, "encode");
             long solved = System.nanoTime();
@@ -142,6 +168,19 @@ final class SolveTask implements Serializable {
                             judged - start,
                             System.nanoTime() - judged),
                     errors);
+        }
+
+        private float[] target(HessianSummary summary, PanelFile.Reader factor) throws IOException {
+            float[] target = new float[weights.length];
+            try (PanelFile.Reader delta = delta(false)) {
+                TargetCorrection.apply(summary, factor, delta, correction, weights, 0, rows, target, 0);
+            }
+            return target;
+        }
+
+        private PanelFile.Reader delta(boolean heldOut) throws IOException {
+            return hessians.deltaPanels(item.factored().input(), columns, heldOut)
+                    .open();
         }
 
         private void read() throws IOException {
@@ -168,9 +207,13 @@ final class SolveTask implements Serializable {
             format.encode(weights, 0, rows, columns, summary.importance(), 0, other, 0);
             List<float[]> changes = List.of(
                     roundedChange, change(other), solvedChange, HessianError.byColumns(weights, 0, rows, columns));
+            double[][] training = ofRows(changes, false);
+            double[][] heldOut = item.heldOut() ? ofRows(changes, true) : null;
             return new Errors(
-                    sums(changes, false),
-                    item.heldOut() ? sums(changes, true) : null,
+                    sums(training),
+                    sums(heldOut),
+                    towardsTarget(changes, training, false),
+                    towardsTarget(changes, heldOut, true),
                     solveNanos,
                     (double) rows * columns * columns);
         }
@@ -179,12 +222,34 @@ final class SolveTask implements Serializable {
             return HessianError.change(unit.target(), blocks, 0, weights, 0, rows, columns);
         }
 
-        private ExactSum[] sums(List<float[]> changes, boolean heldOut) throws IOException {
-            double[][] ofRows;
+        private double[][] ofRows(List<float[]> changes, boolean heldOut) throws IOException {
             try (PanelFile.Reader hessian = hessians.hessianPanels(
                             item.factored().input(), columns, heldOut)
                     .open()) {
-                ofRows = HessianError.ofRows(hessian, changes, rows);
+                return HessianError.ofRows(hessian, changes, rows);
+            }
+        }
+
+        /** The errors of what rounding changes, with what original inputs add to them. */
+        private ExactSum[] towardsTarget(List<float[]> changes, double[][] ofRows, boolean heldOut) throws IOException {
+            if (correction == 0 || ofRows == null) {
+                return null;
+            }
+            double[][] added;
+            try (PanelFile.Reader delta = delta(heldOut)) {
+                added = HessianError.towardsOriginal(delta, weights, changes.subList(0, Errors.WEIGHTS), rows);
+            }
+            for (int i = 0; i < added.length; i++) {
+                for (int row = 0; row < rows; row++) {
+                    added[i][row] += ofRows[i][row];
+                }
+            }
+            return sums(added);
+        }
+
+        private static ExactSum[] sums(double[][] ofRows) {
+            if (ofRows == null) {
+                return null;
             }
             ExactSum[] sums = new ExactSum[ofRows.length];
             for (int i = 0; i < sums.length; i++) {

@@ -17,6 +17,8 @@ final class TensorOutcome implements Serializable {
     private String reason;
     private ExactSum[] training;
     private ExactSum[] heldOut;
+    private ExactSum[] trainingTarget;
+    private ExactSum[] heldOutTarget;
     private long solveNanos;
     private double operations;
 
@@ -53,6 +55,8 @@ final class TensorOutcome implements Serializable {
     void add(SolveTask.Errors errors) {
         training = merged(training, errors.training());
         heldOut = merged(heldOut, errors.heldOut());
+        trainingTarget = merged(trainingTarget, errors.trainingTarget());
+        heldOutTarget = merged(heldOutTarget, errors.heldOutTarget());
         solveNanos += errors.solveNanos();
         operations += errors.operations();
     }
@@ -67,13 +71,18 @@ final class TensorOutcome implements Serializable {
         return sums;
     }
 
-    /** Whether the result stands before the held-out tokens; importance-weighted rounding takes its place otherwise. */
+    /**
+     * Whether the result stands before the held-out tokens; importance-weighted rounding takes its place otherwise. Where
+     * targets are corrected, outputs are held against the original ones.
+     */
     boolean judge() {
+        ExactSum[] judging = heldOutTarget != null ? heldOutTarget : heldOut;
         Guard.Verdict verdict =
-                Guard.decide(heldOut[SolveTask.Errors.SOLVED].value(), heldOut[SolveTask.Errors.WEIGHTED].value());
+                Guard.decide(judging[SolveTask.Errors.SOLVED].value(), judging[SolveTask.Errors.WEIGHTED].value());
         if (!verdict.taken()) {
             method = Method.IMATRIX;
-            reason = "the guard kept importance-weighted rounding: " + verdict.reason();
+            reason = "the guard kept importance-weighted rounding: " + verdict.reason()
+                    + (heldOutTarget != null ? ", against the original outputs" : "");
         }
         return verdict.taken();
     }
@@ -88,17 +97,20 @@ final class TensorOutcome implements Serializable {
                 factored == null || factored.lambda() == 0 ? null : factored.lambda(),
                 factored == null || factored.raised() == 0 ? null : factored.raised(),
                 factored == null || factored.deadColumns() == 0 ? null : factored.deadColumns(),
-                errors(training),
-                errors(heldOut),
+                errors(training, training),
+                errors(heldOut, heldOut),
+                errors(trainingTarget, training),
+                errors(heldOutTarget, heldOut),
                 solveNanos == 0 ? null : Math.round(solveNanos / 1e6) / 1e3,
                 solveNanos == 0 ? null : Double.valueOf(String.format(Locale.ROOT, "%.3g", operations / solveNanos)));
     }
 
-    private static CalibratedTensor.Errors errors(ExactSum[] sums) {
+    /** @param outputs whose weights the errors are relative to */
+    private static CalibratedTensor.Errors errors(ExactSum[] sums, ExactSum[] outputs) {
         if (sums == null) {
             return null;
         }
-        double weights = sums[SolveTask.Errors.WEIGHTS].value();
+        double weights = outputs[SolveTask.Errors.WEIGHTS].value();
         return new CalibratedTensor.Errors(
                 relative(sums[SolveTask.Errors.ROUNDED].value(), weights),
                 relative(sums[SolveTask.Errors.WEIGHTED].value(), weights),

@@ -14,6 +14,10 @@ import com.fasterxml.jackson.annotation.JsonInclude;
  * @param deadColumns columns whose input is always zero, or null for none
  * @param training relative errors of the layer's output on the tokens that made the result, or null when not solved
  * @param heldOut the same on tokens that did not
+ * @param trainingTowardsOriginal where targets were corrected: the errors of the outputs as they now are against the original
+ *     model's, {@code (tr(D H Dᵀ) - 2 tr(D (W Δ)ᵀ)) / tr(W H Wᵀ)}; what all ways of rounding share is left out, so that a
+ *     figure may be negative. Else null
+ * @param heldOutTowardsOriginal the same on tokens that did not make the result; where it is there, it decides
  * @param seconds of one core in the solver
  * @param gflops billions of floating-point operations of the solver per second
  */
@@ -28,6 +32,8 @@ public record CalibratedTensor(
         Integer deadColumns,
         Errors training,
         Errors heldOut,
+        Errors trainingTowardsOriginal,
+        Errors heldOutTowardsOriginal,
         Double seconds,
         Double gflops) {
 

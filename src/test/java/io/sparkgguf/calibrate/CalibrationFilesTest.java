@@ -157,6 +157,37 @@ class CalibrationFilesTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"300, 64", "300, 512", "129, 48"})
+    void panelsOfAnyMatrixAreItsRows(int order, int tileSize) throws IOException {
+        double[] matrix = random.doubles((long) order * order).toArray();
+        TileGrid grid = new TileGrid(order, tileSize, TileGrid.Kept.ALL);
+        Path place = folder.resolve("tiles");
+        storage.createFolder(place.toString());
+        HessianTiles tiles = new HessianTiles(storage, place.toString(), grid);
+        double[] tile = new double[grid.values()];
+        for (int i = 0; i < grid.side(); i++) {
+            for (int j = 0; j < grid.side(); j++) {
+                for (int r = 0; r < grid.rows(i); r++) {
+                    System.arraycopy(
+                            matrix, (i * tileSize + r) * order + j * tileSize, tile, r * tileSize, grid.rows(j));
+                }
+                tiles.write(i, j, tile);
+            }
+        }
+        PanelFile file = new PanelFile(storage, folder.resolve("panels").toString(), order, false);
+        file.writeAll(tiles);
+        float[] read = new float[order * order];
+        try (PanelFile.Reader reader = file.open()) {
+            reader.read(0, order, read);
+        }
+        for (int i = 0; i < read.length; i++) {
+            assertEquals((float) matrix[i], read[i], "element " + i + ", seed " + SEED);
+        }
+        HessianTiles upper = new HessianTiles(storage, place.toString(), TileGrid.of(order, tileSize));
+        assertThrows(IllegalArgumentException.class, () -> file.writeAll(upper));
+    }
+
     private static MemoryTiles tiles(double[] matrix, int order, int size) {
         MemoryTiles tiles = new MemoryTiles(order, size);
         int side = (order + size - 1) / size;

@@ -84,7 +84,8 @@ class CalibratedQuantizeTest {
                     tensor.name());
             if (outcome != null && outcome.heldOut() != null) {
                 solved++;
-                boolean better = outcome.heldOut().gptq() < outcome.heldOut().imatrix();
+                boolean better = outcome.heldOutTowardsOriginal().gptq()
+                        < outcome.heldOutTowardsOriginal().imatrix();
                 assertEquals(better ? "gptq" : "imatrix", outcome.method(), tensor.name());
                 assertEquals(better, outcome.fallback() == null, tensor.name());
                 assertTrue(outcome.training().gptq() < 0.9 * outcome.training().imatrix(), tensor.name());
@@ -183,6 +184,7 @@ class CalibratedQuantizeTest {
                         GptqOptions.DEFAULT,
                         CalibrationSettings.DEFAULT_MIN_BITS,
                         CalibrationSettings.Propagate.QUANTIZED,
+                        CalibrationSettings.DEFAULT_TARGET_CORRECTION,
                         false,
                         false,
                         true,
@@ -321,6 +323,13 @@ class CalibratedQuantizeTest {
                         + " and 0.5, for example 0.1",
                 "--calibration x.txt --sequence-length 1 | Cannot use --sequence-length 1: it must lie between 2 and"
                         + " 1048576, for example 2048",
+                "--calibration x.txt --target-correction 1.5 | Cannot use --target-correction 1.5: it is a share between 0"
+                        + " and 1, for example 0.5",
+                "--calibration x.txt --target-correction 0.5 --propagate original | Cannot use --target-correction 0.5"
+                        + " with --propagate original: inputs of original weights have nothing to correct",
+                "--calibration x.txt --target-correction 0.5 --method imatrix | Cannot use --target-correction 0.5 with"
+                        + " --method imatrix: it is for what gptq solves",
+                "--target-correction 0.5 | Cannot use --target-correction without --calibration: it says how to calibrate",
                 "--calibration x.txt --sweeps 0 --refit | Cannot fit scales again in 0 sweeps: the least is 1",
                 "--calibration x.txt --gptq-min-bits -1 | Cannot use --gptq-min-bits -1.0: it must be 0 or more",
             })

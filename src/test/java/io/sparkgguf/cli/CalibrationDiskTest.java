@@ -68,6 +68,7 @@ class CalibrationDiskTest {
             strings = {
                 "--hold-out 0",
                 "--hold-out 0.5",
+                "--hold-out 0.5 --target-correction 0",
                 "--shard-tokens 32",
                 "--shard-tokens 64 --true-sequential --tile-size 64",
                 "--propagate original --hold-out 0",

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.sparkgguf.linalg.MemoryTiles;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -75,6 +76,32 @@ class TargetCorrectionTest {
         }
     }
 
+    /** What is left out of the error towards original outputs is the same for all changes: that of no change. */
+    @Test
+    void errorsTowardsOriginalOutputsAreThoseOfTheDefinition() throws IOException {
+        Random random = new Random(Layer.SEED + 1);
+        for (double size : new double[] {0.001, 0.05, 1}) {
+            float[] other = new float[weights.length];
+            float[] change = new float[weights.length];
+            for (int i = 0; i < other.length; i++) {
+                other[i] = weights[i] * (float) (1 + size * random.nextGaussian());
+                change[i] = other[i] - weights[i];
+            }
+            List<float[]> changes = List.of(HessianError.byColumns(change, 0, ROWS, COLUMNS));
+            HessianRows rows = TilePanels.hessian(MemoryTiles.ofSymmetric(hessian, COLUMNS, 64));
+            double own =
+                    Arrays.stream(HessianError.ofRows(rows, changes, ROWS)[0]).sum();
+            double added = Arrays.stream(HessianError.towardsOriginal(delta(), weights, changes, ROWS)[0])
+                    .sum();
+            double expected = distance(other) - distance(weights);
+            assertEquals(
+                    expected,
+                    own + added,
+                    1e-4 * (own + Math.abs(added)),
+                    "change of " + size + ", seed " + Layer.SEED);
+        }
+    }
+
     @Test
     void aRowDoesNotDependOnItsNeighbours() throws IOException {
         float[] all = correct(0.5, 0, ROWS);
@@ -93,31 +120,27 @@ class TargetCorrectionTest {
         return Layer.factor(MemoryTiles.ofSymmetric(hessian, COLUMNS, 64), TOKENS, GptqOptions.DEFAULT);
     }
 
+    private TargetCorrection.Rows delta() {
+        return new TargetCorrection.Rows() {
+            @Override
+            public int order() {
+                return COLUMNS;
+            }
+
+            @Override
+            public void read(int firstRow, int count, float[] into) {
+                for (int i = 0; i < count * COLUMNS; i++) {
+                    into[i] = (float) delta[firstRow * COLUMNS + i];
+                }
+            }
+        };
+    }
+
     private float[] correct(double share, int row, int rows) throws IOException {
         Layer.Factored factored = factor();
         float[] target = new float[rows * COLUMNS];
         TargetCorrection.apply(
-                factored.summary(),
-                factored.panels(),
-                new TargetCorrection.Rows() {
-                    @Override
-                    public int order() {
-                        return COLUMNS;
-                    }
-
-                    @Override
-                    public void read(int firstRow, int count, float[] into) {
-                        for (int i = 0; i < count * COLUMNS; i++) {
-                            into[i] = (float) delta[firstRow * COLUMNS + i];
-                        }
-                    }
-                },
-                share,
-                weights,
-                row * COLUMNS,
-                rows,
-                target,
-                0);
+                factored.summary(), factored.panels(), delta(), share, weights, row * COLUMNS, rows, target, 0);
         return target;
     }
 
