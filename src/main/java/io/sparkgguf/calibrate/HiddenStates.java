@@ -42,6 +42,13 @@ public record HiddenStates(Storage storage, String file, Shard shard, int block,
         });
     }
 
+    /** Bytes of such a file. */
+    public static long length(Shard shard, int width) {
+        return SectionWriter.length(HEADER_INTS, Integer.BYTES)
+                + (long) shard.tokens() * width * Float.BYTES
+                + (long) shard.lengths().length * SectionWriter.DIGEST_BYTES;
+    }
+
     /** Opens the file. */
     public Reader open() throws IOException {
         return new Reader();

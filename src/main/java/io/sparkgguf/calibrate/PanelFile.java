@@ -78,6 +78,16 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
         return values * Float.BYTES + (long) panel * SectionWriter.DIGEST_BYTES;
     }
 
+    /** Bytes of such a file. */
+    public static long length(int order, boolean upper) {
+        long bytes = 0;
+        for (int row = 0; row < order; row += PANEL_ROWS) {
+            long columns = upper ? order - row : order;
+            bytes += SectionWriter.length(Math.min(PANEL_ROWS, order - row) * columns, Float.BYTES);
+        }
+        return bytes;
+    }
+
     /** Opens it. */
     public Reader open() throws IOException {
         return new Reader(new SectionReader(storage, file));

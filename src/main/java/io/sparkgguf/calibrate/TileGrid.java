@@ -92,4 +92,9 @@ public record TileGrid(int order, int tileSize, Kept kept) implements Serializab
     public long memory() {
         return (long) count() * values() * Double.BYTES;
     }
+
+    /** Bytes that all kept tiles take in files. */
+    public long stored() {
+        return count() * SectionWriter.length(values(), Double.BYTES);
+    }
 }

@@ -234,7 +234,6 @@ final class CalibrationPlan {
     CalibrationReport report(Plan plan) {
         List<Block> blocks = blocks(plan);
         Map<String, Long> memory = new LinkedHashMap<>();
-        long disk = 0;
         int solved = 0;
         int weighted = 0;
         Map<LinearInput, TileGrid> all = new EnumMap<>(LinearInput.class);
@@ -269,16 +268,6 @@ final class CalibrationPlan {
                         .mapToLong(WorkUnit::memory)
                         .max()
                         .orElse(0));
-        long hessians = all.values().stream().mapToLong(TileGrid::memory).sum();
-        long hidden = 2 * tokens.all() * config.width() * Float.BYTES;
-        disk = hidden + hessians * (shards().size() + 3L);
-        if (corrects()) {
-            long deltas = all.values().stream()
-                    .filter(grid -> grid.kept() == TileGrid.Kept.UPPER)
-                    .mapToLong(grid -> grid.all().memory())
-                    .sum();
-            disk += hidden + deltas * (shards().size() + 3L);
-        }
         return new CalibrationReport(
                 settings.files(),
                 tokens.all(),
@@ -290,7 +279,7 @@ final class CalibrationPlan {
                 solved,
                 weighted,
                 memory,
-                disk,
+                new CalibrationDisk(this).most(blocks),
                 null,
                 null);
     }

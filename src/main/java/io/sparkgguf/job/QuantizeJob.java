@@ -13,13 +13,11 @@ import io.sparkgguf.storage.Storage;
 import io.sparkgguf.validate.TensorRange;
 import io.sparkgguf.validate.TensorReader;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.apache.hadoop.util.ShutdownHookManager;
 import org.apache.spark.api.java.JavaSparkContext;
 
 /**
@@ -29,9 +27,6 @@ import org.apache.spark.api.java.JavaSparkContext;
  * it is validated. A run that fails, or is told to end (SIGINT, SIGTERM), leaves nothing behind.
  */
 public final class QuantizeJob {
-    /** Spark ends itself at 40 and less of Hadoop's scale; the run must have ended by then. */
-    private static final int BEFORE_SPARK_ENDS = 100;
-
     private final Session session;
     private final QuantizeSettings settings;
     private final Progress progress;
@@ -69,37 +64,30 @@ public final class QuantizeJob {
                         plan.units().size(),
                         plan.bitsPerWeight()));
         work = new WorkFolder(storage, settings.work(), plan.files(), settings.reportFile());
-        Runnable cleanUp = () -> {
-            session.interrupt();
-            work.remove();
-        };
-        ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
-        try {
-            work.create(progress, prepared.calibration() == null ? null : Fingerprint.of(settings, prepared));
-            timed("start", () -> start(plan));
-            BlockLoop.Outcome loop = prepared.calibration() == null
-                    ? null
-                    : timed("calibrate", () -> new BlockLoop(session, settings, prepared, work, progress).run());
-            List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(plan));
-            timed("assemble", () -> assemble(plan));
-            List<Long> digests = timed("validate", () -> validate(plan, units));
-            Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop).build();
-            prepared.checkpoint().requireUnchanged(storage);
-            work.publish(ReportFile.json(report));
-            return report;
-        } catch (IOException | RuntimeException | LinkageError e) { // the last: Spark cannot start while a process ends
-            if (session.isInterrupted()) {
-                throw new InterruptedIOException("Cannot finish the run: it was interrupted");
-            }
-            throw e;
+        try (WorkRun run = new WorkRun(session, work)) {
+            return run.during(() -> make(run, prepared));
         } finally {
-            work.remove();
             if (work.isKept()) {
                 progress.say("spark-gguf: what is done stays in " + settings.work()
                         + "; the same command goes on from there");
             }
-            takeBack(cleanUp);
         }
+    }
+
+    private Report make(WorkRun run, Prepared prepared) throws IOException {
+        Plan plan = prepared.plan();
+        run.create(progress, prepared.calibration() == null ? null : Fingerprint.of(settings, prepared));
+        timed("start", () -> start(plan));
+        BlockLoop.Outcome loop = prepared.calibration() == null
+                ? null
+                : timed("calibrate", () -> new BlockLoop(session, settings, prepared, work, progress).run());
+        List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(plan));
+        timed("assemble", () -> assemble(plan));
+        List<Long> digests = timed("validate", () -> validate(plan, units));
+        Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop).build();
+        prepared.checkpoint().requireUnchanged(storage);
+        work.publish(ReportFile.json(report));
+        return report;
     }
 
     private JavaSparkContext start(Plan plan) throws IOException {
@@ -175,14 +163,6 @@ public final class QuantizeJob {
         TensorReader reader = new TensorReader(storage);
         return Stage.run(
                 session.context(), "validate", ranges, TensorRange::bytes, TensorRange::bytes, reader::run, progress);
-    }
-
-    private static void takeBack(Runnable hook) {
-        try {
-            ShutdownHookManager.get().removeShutdownHook(hook);
-        } catch (IllegalStateException e) {
-            return; // the process is ending, so the hook does what it is for
-        }
     }
 
     private interface Step<R> {

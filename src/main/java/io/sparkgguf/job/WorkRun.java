@@ -6,7 +6,7 @@ import java.io.InterruptedIOException;
 import java.util.List;
 import org.apache.hadoop.util.ShutdownHookManager;
 
-/** The work folder of a run with one output, gone when the run ends: well, badly, or because it was told to. */
+/** The work folder of a run, gone when the run ends: well, badly, or because it was told to. */
 final class WorkRun implements AutoCloseable {
     /** Spark ends itself at 40 and less of Hadoop's scale; the run must have ended by then. */
     private static final int BEFORE_SPARK_ENDS = 100;
@@ -16,12 +16,18 @@ final class WorkRun implements AutoCloseable {
     private final Runnable cleanUp;
 
     /**
+     * For a run with one output, which is not written in the folder.
+     *
      * @param folder to make
      * @param output the file that the run is to write; whether it can be is found out at once
      */
     WorkRun(Session session, Storage storage, String folder, String output) {
+        this(session, new WorkFolder(storage, folder, List.of(), output));
+    }
+
+    WorkRun(Session session, WorkFolder work) {
         this.session = session;
-        work = new WorkFolder(storage, folder, List.of(), output);
+        this.work = work;
         cleanUp = () -> {
             session.interrupt();
             work.remove();
@@ -29,13 +35,18 @@ final class WorkRun implements AutoCloseable {
     }
 
     /** What is done while the folder is there. */
-    interface Step {
-        void run() throws IOException;
+    interface Step<R> {
+        R run() throws IOException;
     }
 
     void create(Progress progress) throws IOException {
+        create(progress, null);
+    }
+
+    /** @param fingerprint as in {@link WorkFolder#create(Progress, String)} */
+    void create(Progress progress, String fingerprint) throws IOException {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
-        work.create(progress);
+        work.create(progress, fingerprint);
     }
 
     /** Where tasks write. */
@@ -44,9 +55,9 @@ final class WorkRun implements AutoCloseable {
     }
 
     /** Does a step, and tells when it failed because the process was told to end. */
-    void during(Step step) throws IOException {
+    <R> R during(Step<R> step) throws IOException {
         try {
-            step.run();
+            return step.run();
         } catch (IOException | RuntimeException | LinkageError e) { // the last: Spark cannot start while a process ends
             if (session.isInterrupted()) {
                 throw new InterruptedIOException("Cannot finish the run: it was interrupted");

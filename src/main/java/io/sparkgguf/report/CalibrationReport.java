@@ -17,7 +17,7 @@ import java.util.Map;
  * @param solved tensors that get GPTQ
  * @param weighted tensors that are rounded with the importance of their inputs
  * @param memory bytes that a task of each kind holds at its peak
- * @param diskBytes bytes of the largest set of files that the work folder holds beside the parts
+ * @param diskBytes bytes that the work folder holds at the most, beside the parts and what says that a block is done
  * @param seconds of wall time by kind of stage, over all blocks; null in a plan
  * @param fallbacks tensors that calibration was to improve and did not; null in a plan
  */

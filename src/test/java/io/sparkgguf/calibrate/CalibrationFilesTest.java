@@ -86,6 +86,7 @@ class CalibrationFilesTest {
             }
         }
         assertEquals(List.of("hidden"), List.of(folder.toFile().list()));
+        assertEquals(Files.size(folder.resolve("hidden")), HiddenStates.length(shard, WIDTH));
     }
 
     @Test
@@ -137,6 +138,7 @@ class CalibrationFilesTest {
         }
         PanelFile file = new PanelFile(storage, folder.resolve("panels").toString(), order, upper);
         file.write(tiles(matrix, order, tileSize));
+        assertEquals(Files.size(Path.of(file.file())), PanelFile.length(order, upper));
         try (PanelFile.Reader reader = file.open()) {
             for (int rows : new int[] {1, 7, 128, order}) {
                 for (int first = 0; first + rows <= order; first += Math.max(rows, 31)) {

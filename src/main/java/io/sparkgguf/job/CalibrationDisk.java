@@ -1,0 +1,80 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.calibrate.HiddenStates;
+import io.sparkgguf.calibrate.PanelFile;
+import io.sparkgguf.calibrate.SectionWriter;
+import io.sparkgguf.calibrate.TileGrid;
+import java.util.List;
+
+/**
+ * Bytes of the files that calibration keeps in the work folder: {@link HessianTasks} and {@link ShardTasks} write them,
+ * {@link BlockLoop} deletes them. What a task that is done twice writes meanwhile is not counted.
+ */
+final class CalibrationDisk {
+    /** Order, importance, conditional importance and ridge. */
+    private static final int SUMMARY_SECTIONS = 4;
+
+    private final CalibrationPlan plan;
+    private final int shards;
+    private final boolean held;
+
+    CalibrationDisk(CalibrationPlan plan) {
+        this.plan = plan;
+        this.shards = plan.shards().size();
+        this.held = plan.tokens().heldOut().count() > 0;
+    }
+
+    /** No less than there is at any time: the hidden states on both sides of a block, and what the largest one needs. */
+    long most(List<CalibrationPlan.Block> blocks) {
+        int width = plan.config().width();
+        long hidden = plan.shards().stream()
+                .mapToLong(shard -> HiddenStates.length(shard, width))
+                .sum();
+        int streams = plan.corrects() ? 2 : 1; // the original path goes beside the quantized one
+        return 2 * streams * hidden
+                + blocks.stream().mapToLong(this::block).max().orElse(0);
+    }
+
+    private long block(CalibrationPlan.Block block) {
+        List<CalibrationPlan.Input> inputs = List.copyOf(block.inputs().values());
+        List<List<CalibrationPlan.Input>> steps =
+                plan.settings().trueSequential() ? inputs.stream().map(List::of).toList() : List.of(inputs);
+        long kept = 0;
+        long most = 0;
+        for (List<CalibrationPlan.Input> step : steps) {
+            long partials = 0;
+            long sums = 0;
+            long factors = 0;
+            for (CalibrationPlan.Input input : step) {
+                TileGrid grid = plan.grid(input);
+                boolean solved = !input.solved().isEmpty();
+                partials += shards * grid.stored();
+                sums += (solved && held ? 2 : 1) * grid.stored();
+                if (solved && plan.corrects()) {
+                    partials += shards * grid.all().stored();
+                    sums += (held ? 2 : 1) * grid.all().stored();
+                    factors += (held ? 2 : 1) * PanelFile.length(grid.order(), false);
+                }
+                factors += factors(grid, solved);
+            }
+            most = Math.max(most, kept + sums + Math.max(partials, factors)); // partial sums go before factors come
+            kept += sums + factors;
+        }
+        return most;
+    }
+
+    private long factors(TileGrid grid, boolean solved) {
+        int order = grid.order();
+        long importance = SectionWriter.length(order, Float.BYTES);
+        if (!solved) {
+            return importance;
+        }
+        long rewritten = SectionWriter.length(grid.values(), Double.BYTES); // a tile beside the one that it replaces
+        return importance
+                + grid.stored()
+                + rewritten
+                + (held ? 2 : 1) * PanelFile.length(order, false)
+                + PanelFile.length(order, true)
+                + SUMMARY_SECTIONS * SectionWriter.length(order, Float.BYTES);
+    }
+}
