@@ -2,6 +2,7 @@ package io.sparkgguf;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 
+import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import com.tngtech.archunit.junit.AnalyzeClasses;
@@ -69,6 +70,17 @@ class ArchitectureTest {
 
     @ArchTest
     static final ArchRule VECTORS_STAY_IN_KERNEL = only("jdk.incubator.vector..", "io.sparkgguf.kernel..");
+
+    /** A second width of float vectors in a process made matrix products fifty times slower on JDK 17: see Lanes. */
+    @ArchTest
+    static final ArchRule FLOAT_VECTORS_HAVE_ONE_WIDTH = noClasses()
+            .that()
+            .doNotHaveFullyQualifiedName("io.sparkgguf.kernel.Lanes")
+            .should()
+            .accessFieldWhere(DescribedPredicate.describe(
+                    "is a species of FloatVector",
+                    access -> access.getTarget().getOwner().getName().equals("jdk.incubator.vector.FloatVector")
+                            && access.getTarget().getName().startsWith("SPECIES")));
 
     @ArchTest
     static final ArchRule SPARK_STAYS_IN_JOB = only("org.apache.spark..", "io.sparkgguf.job..");
