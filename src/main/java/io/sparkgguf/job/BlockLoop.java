@@ -39,6 +39,9 @@ final class BlockLoop {
     private final Map<String, Double> seconds = new LinkedHashMap<>();
     private final Map<Integer, TensorOutcome> outcomes = new TreeMap<>();
     private final List<String> notes = new ArrayList<>();
+    /** Notes that a manifest has already. */
+    private int told;
+
     private String endedBy;
 
     BlockLoop(Session session, QuantizeSettings settings, Prepared prepared, WorkFolder work, Progress progress) {
@@ -104,6 +107,7 @@ final class BlockLoop {
             endedBy = manifest.endedBy();
             next++;
         }
+        told = notes.size();
         if (next > 0) {
             progress.say("spark-gguf: going on behind block " + (next - 1) + " of " + blocks);
         }
@@ -437,12 +441,10 @@ final class BlockLoop {
                 done.put(tensor, outcomes.get(tensor));
             }
         }
-        new Manifest(units, done, block < 0 ? List.of() : newNotes(), endedBy)
+        new Manifest(units, done, newNotes(), endedBy)
                 .write(storage, calibration.folder().manifest(storage, block));
         work.keepIfInterrupted();
     }
-
-    private int told;
 
     private List<String> newNotes() {
         List<String> fresh = List.copyOf(notes.subList(told, notes.size()));
