@@ -217,7 +217,9 @@ final class Stage {
                 // cause.
                 throw new java.io.UncheckedIOException(
                         new IOException("Cannot finish the stage: a task ran out of memory (the heap may have "
-                                + (Runtime.getRuntime().maxMemory() >> 20) + " MiB); lower --unit-memory, or give more"
+                                + (Runtime.getRuntime().maxMemory() >> 20)
+                                + " MiB); lower what a task holds (--unit-memory, in calibration"
+                                + " --hessian-memory and --solve-memory), or give more"
                                 + " with --executor-memory (--driver-memory without a cluster)"));
             } finally {
                 RUNNING_HERE.decrementAndGet();
