@@ -1,6 +1,6 @@
 package io.sparkgguf.cli;
 
-import io.sparkgguf.job.Progress;
+import io.sparkgguf.job.stage.Progress;
 import java.io.PrintStream;
 import java.time.Duration;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;

@@ -2,7 +2,7 @@ package io.sparkgguf.cli;
 
 import io.sparkgguf.job.EvaluateJob;
 import io.sparkgguf.job.EvaluateSettings;
-import io.sparkgguf.job.Session;
+import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.report.EvaluationReport;
 import io.sparkgguf.report.ReportFile;
 import io.sparkgguf.tensor.InvalidInputException;

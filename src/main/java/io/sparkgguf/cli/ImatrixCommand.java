@@ -2,7 +2,7 @@ package io.sparkgguf.cli;
 
 import io.sparkgguf.job.ImatrixJob;
 import io.sparkgguf.job.ImatrixSettings;
-import io.sparkgguf.job.Session;
+import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.PrintWriter;
 import java.util.ArrayList;

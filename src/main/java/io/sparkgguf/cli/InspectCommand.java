@@ -1,7 +1,7 @@
 package io.sparkgguf.cli;
 
 import io.sparkgguf.job.Inspection;
-import io.sparkgguf.job.Session;
+import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.report.InspectionReport;
 import io.sparkgguf.report.ReportFile;
 import java.io.PrintWriter;

@@ -1,7 +1,7 @@
 package io.sparkgguf.cli;
 
 import io.sparkgguf.job.QuantizeJob;
-import io.sparkgguf.job.Session;
+import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.quant.mix.FileType;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
@@ -61,7 +61,7 @@ final class PlanCommand implements Callable<Integer> {
             QuantizeJob job = new QuantizeJob(
                     session,
                     options.settings(spec.commandLine().getParseResult(), output, null, null),
-                    io.sparkgguf.job.Progress.SILENT);
+                    io.sparkgguf.job.stage.Progress.SILENT);
             PlanPrinter.print(job.prepare(), json, out);
         }
         return 0;

@@ -2,7 +2,7 @@ package io.sparkgguf.cli;
 
 import io.sparkgguf.job.QuantizeJob;
 import io.sparkgguf.job.QuantizeSettings;
-import io.sparkgguf.job.Session;
+import io.sparkgguf.job.stage.Session;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;

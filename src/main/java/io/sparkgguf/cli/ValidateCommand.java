@@ -1,7 +1,7 @@
 package io.sparkgguf.cli;
 
-import io.sparkgguf.job.Session;
 import io.sparkgguf.job.ValidateJob;
+import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.report.ReportFile;
 import io.sparkgguf.report.ValidationReport;
 import java.io.PrintWriter;

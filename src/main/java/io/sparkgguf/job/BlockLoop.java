@@ -2,6 +2,10 @@ package io.sparkgguf.job;
 
 import io.sparkgguf.calibrate.Shard;
 import io.sparkgguf.calibrate.TileGrid;
+import io.sparkgguf.job.stage.Progress;
+import io.sparkgguf.job.stage.Session;
+import io.sparkgguf.job.stage.Stage;
+import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;

@@ -4,6 +4,7 @@ import io.sparkgguf.evaluate.Distributions;
 import io.sparkgguf.evaluate.Divergence;
 import io.sparkgguf.evaluate.Likelihood;
 import io.sparkgguf.evaluate.Scored;
+import io.sparkgguf.job.stage.Stage;
 import io.sparkgguf.model.WeightSource;
 import io.sparkgguf.model.forward.BlockObserver;
 import io.sparkgguf.model.forward.Decoder;

@@ -1,6 +1,7 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.calibrate.SquareSums;
+import io.sparkgguf.job.stage.Stage;
 import io.sparkgguf.kernel.RmsNorm;
 import io.sparkgguf.model.WeightSource;
 import io.sparkgguf.model.forward.BlockObserver;

@@ -1,5 +1,6 @@
 package io.sparkgguf.job;
 
+import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.model.Model;
 import io.sparkgguf.model.ModelTensor;
 import io.sparkgguf.model.RowOrder;

@@ -1,6 +1,7 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.format.imatrix.ImatrixFile;
+import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.kernel.Lanes;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;

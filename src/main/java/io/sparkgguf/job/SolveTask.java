@@ -6,6 +6,7 @@ import io.sparkgguf.gptq.HessianError;
 import io.sparkgguf.gptq.HessianSummary;
 import io.sparkgguf.gptq.RowSolver;
 import io.sparkgguf.gptq.TargetCorrection;
+import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormat;
@@ -157,7 +158,7 @@ final class SolveTask implements Serializable {
             ErrorStats error = new ErrorStats();
             Errors errors = errors(summary, blocks, error, solved - start);
             long judged = System.nanoTime();
-            WholeFile.write(storage, UnitRunner.partFile(storage, partFolder, unit.id()), out -> out.write(blocks));
+            WholeFile.write(storage, WorkFolder.partFile(storage, partFolder, unit.id()), out -> out.write(blocks));
             return new Result(
                     new UnitResult(
                             unit.id(),

@@ -1,6 +1,7 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.format.imatrix.Importance;
+import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.plan.ImportanceSource;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormat;
@@ -35,13 +36,8 @@ final class UnitRunner implements Serializable {
         this.allowNonFinite = allowNonFinite;
     }
 
-    /** The file that holds a unit's result. */
-    static String partFile(Storage storage, String folder, int unit) {
-        return storage.resolve(folder, "unit-%06d".formatted(unit));
-    }
-
     UnitResult run(WorkUnit unit) throws IOException {
-        String part = partFile(storage, partFolder, unit.id());
+        String part = WorkFolder.partFile(storage, partFolder, unit.id());
         Attempt work = new Attempt(unit);
         WholeFile.write(storage, part, work::run);
         return work.result();

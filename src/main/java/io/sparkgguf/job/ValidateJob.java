@@ -2,6 +2,9 @@ package io.sparkgguf.job;
 
 import io.sparkgguf.format.gguf.GgufHeader;
 import io.sparkgguf.format.gguf.GgufSource;
+import io.sparkgguf.job.stage.Progress;
+import io.sparkgguf.job.stage.Session;
+import io.sparkgguf.job.stage.Stage;
 import io.sparkgguf.model.ModelTensor;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.UnitCutter;

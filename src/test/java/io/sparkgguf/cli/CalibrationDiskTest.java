@@ -3,9 +3,9 @@ package io.sparkgguf.cli;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.sparkgguf.fixtures.Fixture;
-import io.sparkgguf.job.Progress;
 import io.sparkgguf.job.QuantizeJob;
-import io.sparkgguf.job.Session;
+import io.sparkgguf.job.stage.Progress;
+import io.sparkgguf.job.stage.Session;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

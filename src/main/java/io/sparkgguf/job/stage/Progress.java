@@ -1,4 +1,4 @@
-package io.sparkgguf.job;
+package io.sparkgguf.job.stage;
 
 /** What a run tells while it goes on. Called on the driver, from one thread at a time. */
 public interface Progress {

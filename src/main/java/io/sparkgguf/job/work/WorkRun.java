@@ -1,5 +1,7 @@
-package io.sparkgguf.job;
+package io.sparkgguf.job.work;
 
+import io.sparkgguf.job.stage.Progress;
+import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.storage.Storage;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -7,7 +9,7 @@ import java.util.List;
 import org.apache.hadoop.util.ShutdownHookManager;
 
 /** The work folder of a run, gone when the run ends: well, badly, or because it was told to. */
-final class WorkRun implements AutoCloseable {
+public final class WorkRun implements AutoCloseable {
     /** Spark ends itself at 40 and less of Hadoop's scale; the run must have ended by then. */
     private static final int BEFORE_SPARK_ENDS = 100;
 
@@ -21,11 +23,11 @@ final class WorkRun implements AutoCloseable {
      * @param folder to make
      * @param output the file that the run is to write; whether it can be is found out at once
      */
-    WorkRun(Session session, Storage storage, String folder, String output) {
+    public WorkRun(Session session, Storage storage, String folder, String output) {
         this(session, new WorkFolder(storage, folder, List.of(), output));
     }
 
-    WorkRun(Session session, WorkFolder work) {
+    public WorkRun(Session session, WorkFolder work) {
         this.session = session;
         this.work = work;
         cleanUp = () -> {
@@ -35,27 +37,27 @@ final class WorkRun implements AutoCloseable {
     }
 
     /** What is done while the folder is there. */
-    interface Step<R> {
+    public interface Step<R> {
         R run() throws IOException;
     }
 
-    void create(Progress progress) throws IOException {
+    public void create(Progress progress) throws IOException {
         create(progress, null);
     }
 
     /** @param fingerprint as in {@link WorkFolder#create(Progress, String)} */
-    void create(Progress progress, String fingerprint) throws IOException {
+    public void create(Progress progress, String fingerprint) throws IOException {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
         work.create(progress, fingerprint);
     }
 
     /** Where tasks write. */
-    String folder() {
+    public String folder() {
         return work.parts();
     }
 
     /** Does a step, and tells when it failed because the process was told to end. */
-    <R> R during(Step<R> step) throws IOException {
+    public <R> R during(Step<R> step) throws IOException {
         try {
             return step.run();
         } catch (IOException | RuntimeException | LinkageError e) { // the last: Spark cannot start while a process ends

@@ -1,4 +1,4 @@
-package io.sparkgguf.job;
+package io.sparkgguf.job.stage;
 
 import io.sparkgguf.storage.Names;
 import io.sparkgguf.storage.Storage;
@@ -73,7 +73,7 @@ public final class Session implements AutoCloseable {
     }
 
     /** A file's name such that executors, which run in folders of their own, mean the same file; null stays null. */
-    String everywhere(String file) {
+    public String everywhere(String file) {
         return file == null
                         || file.isEmpty()
                         || isLocal()
@@ -83,12 +83,12 @@ public final class Session implements AutoCloseable {
     }
 
     /** Whether the process was told to end. */
-    boolean isInterrupted() {
+    public boolean isInterrupted() {
         return interrupted;
     }
 
     /** Ends what goes on, for good: when this returns, no task writes a file any more. */
-    void interrupt() {
+    public void interrupt() {
         interrupted = true;
         JavaSparkContext running;
         synchronized (this) {

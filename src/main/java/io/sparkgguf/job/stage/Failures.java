@@ -1,10 +1,10 @@
-package io.sparkgguf.job;
+package io.sparkgguf.job.stage;
 
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 
 /** Finds what went wrong under Spark's wrapping, so that people read the reason and not the transport. */
-final class Failures {
+public final class Failures {
     private Failures() {}
 
     /**
@@ -12,7 +12,7 @@ final class Failures {
      *
      * @return an exception to throw: {@link InvalidInputException} is thrown at once
      */
-    static IOException unwrap(Throwable failure) {
+    public static IOException unwrap(Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof InvalidInputException refusal) {
                 throw refusal;

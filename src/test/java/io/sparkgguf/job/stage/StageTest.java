@@ -1,4 +1,4 @@
-package io.sparkgguf.job;
+package io.sparkgguf.job.stage;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;

@@ -1,4 +1,4 @@
-package io.sparkgguf.job;
+package io.sparkgguf.job.stage;
 
 import java.io.IOException;
 import java.io.Serializable;
@@ -23,7 +23,7 @@ import scala.runtime.BoxedUnit;
  * One Spark job of independent items. Small items travel in bundles, large ones alone, the costliest first, so that the
  * tail of the stage is short. Results come back by item, whatever the order in which they were done.
  */
-final class Stage {
+public final class Stage {
     /** Bundles for each core: enough that the last ones even out the load. */
     private static final int BUNDLES_PER_CORE = 24;
 
@@ -35,7 +35,7 @@ final class Stage {
     private Stage() {}
 
     /** What is done with an item on an executor. */
-    interface Task<T, R> extends Serializable {
+    public interface Task<T, R> extends Serializable {
         R run(T item) throws IOException;
     }
 
@@ -47,7 +47,7 @@ final class Stage {
      * @param size bytes of an item, for progress
      * @return results in the order of {@code items}
      */
-    static <T extends Serializable, R> List<R> run(
+    public static <T extends Serializable, R> List<R> run(
             JavaSparkContext spark,
             String name,
             List<T> items,
@@ -60,7 +60,7 @@ final class Stage {
     }
 
     /** The same with sizes in {@code unit}. */
-    static <T extends Serializable, R> List<R> run(
+    public static <T extends Serializable, R> List<R> run(
             JavaSparkContext spark,
             String name,
             List<T> items,
@@ -173,7 +173,7 @@ final class Stage {
      * Waits until tasks that were told to stop have stopped, so that none writes a file that was just removed. Not for
      * ever: a task that hangs must not keep a failed run from ending.
      */
-    static void awaitIdle(JavaSparkContext spark) {
+    public static void awaitIdle(JavaSparkContext spark) {
         long start = System.nanoTime();
         int calm = 0;
         while (calm < 2 && System.nanoTime() - start < PATIENCE_NANOS) { // what Spark tells lags a little behind

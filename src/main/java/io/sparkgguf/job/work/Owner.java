@@ -1,4 +1,4 @@
-package io.sparkgguf.job;
+package io.sparkgguf.job.work;
 
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -15,18 +15,18 @@ import java.util.regex.Pattern;
  * @param process its id there
  * @param started when that process began, milliseconds since 1970; tells it from a later one of the same id
  */
-record Owner(String run, String host, long process, long started) {
+public record Owner(String run, String host, long process, long started) {
     private static final Pattern FORM =
             Pattern.compile("run (\\S+) on (\\S+), process (\\d{1,18}) since (\\d{1,18})\\R.*", Pattern.DOTALL);
 
     /** A new run of this process. */
-    static Owner here() {
+    public static Owner here() {
         ProcessHandle process = ProcessHandle.current();
         return new Owner(UUID.randomUUID().toString(), hostName(), process.pid(), started(process));
     }
 
     /** What {@link #text} wrote, or empty when it is something else: cut short, or older. */
-    static Optional<Owner> parse(String text) {
+    public static Optional<Owner> parse(String text) {
         Matcher match = FORM.matcher(text);
         return match.matches()
                 ? Optional.of(new Owner(
@@ -34,13 +34,13 @@ record Owner(String run, String host, long process, long started) {
                 : Optional.empty();
     }
 
-    String text() {
+    public String text() {
         return "run %s on %s, process %d since %d\n".formatted(run, host, process, started)
                 + "Parts of an unfinished run; may be deleted when none is going on.\n";
     }
 
     /** Whether it is known to go on: its process lives on this machine, and is not the one that asks. */
-    boolean isAliveElsewhere() {
+    public boolean isAliveElsewhere() {
         return host.equals(hostName())
                 && process != ProcessHandle.current().pid()
                 && ProcessHandle.of(process)

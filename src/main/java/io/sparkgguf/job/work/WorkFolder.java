@@ -1,5 +1,6 @@
-package io.sparkgguf.job;
+package io.sparkgguf.job.work;
 
+import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.RangeWriter;
@@ -16,7 +17,7 @@ import java.util.Optional;
  * What a run keeps while it goes on: the folder of its parts, unfinished outputs and report. All is gone when it ends, but
  * for the folder of a run that calibrated blocks and ended early: the same run goes on from it.
  */
-final class WorkFolder {
+public final class WorkFolder {
     private static final String MARKER = "spark-gguf-work";
     private static final String FINGERPRINT = "fingerprint";
 
@@ -28,7 +29,7 @@ final class WorkFolder {
     private boolean ours;
     private boolean keep;
 
-    WorkFolder(Storage storage, String folder, List<OutputFile> outputs, String report) {
+    public WorkFolder(Storage storage, String folder, List<OutputFile> outputs, String report) {
         this.storage = storage;
         this.folder = folder;
         this.outputs = outputs;
@@ -42,7 +43,7 @@ final class WorkFolder {
      * @throws InvalidInputException when there is something of these names that no run of this program made, or the
      *     output cannot be written at an offset
      */
-    synchronized void create(Progress progress) throws IOException {
+    public synchronized void create(Progress progress) throws IOException {
         create(progress, null);
     }
 
@@ -51,7 +52,7 @@ final class WorkFolder {
      *
      * @param fingerprint of all that decides the result; null for a run that begins anew whatever is there
      */
-    synchronized void create(Progress progress, String fingerprint) throws IOException {
+    public synchronized void create(Progress progress, String fingerprint) throws IOException {
         for (String file : unfinishedFiles()) {
             storage.requireFileName(file);
         }
@@ -100,7 +101,7 @@ final class WorkFolder {
     }
 
     /** Writes the report and gives all files their names. Nobody can remove the unfinished ones in between. */
-    synchronized void publish(byte[] reportBytes) throws IOException {
+    public synchronized void publish(byte[] reportBytes) throws IOException {
         if (!ours || !owner().equals(Optional.of(owner))) {
             throw new IOException("Cannot publish " + outputs.get(0).file() + ": "
                     + (ours ? "another run took its work folder, " + folder : "the run was told to end"));
@@ -116,7 +117,7 @@ final class WorkFolder {
     }
 
     /** From now on, what is done outlives the run's early end. */
-    synchronized void keepIfInterrupted() {
+    public synchronized void keepIfInterrupted() {
         keep = true;
     }
 
@@ -153,32 +154,37 @@ final class WorkFolder {
     }
 
     /** Whether an early end leaves the folder for the same run to go on from. */
-    synchronized boolean isKept() {
+    public synchronized boolean isKept() {
         return keep;
     }
 
     /** Where parts are written. */
-    String parts() {
+    public String parts() {
         return storage.resolve(folder, "parts");
     }
 
     /** The result of a unit. */
-    String part(int unit) {
-        return UnitRunner.partFile(storage, parts(), unit);
+    public String part(int unit) {
+        return partFile(storage, parts(), unit);
+    }
+
+    /** The file in a folder of parts that holds a unit's result. */
+    public static String partFile(Storage storage, String folder, int unit) {
+        return storage.resolve(folder, "unit-%06d".formatted(unit));
     }
 
     /** The header of an output file. */
-    String header(int file) {
+    public String header(int file) {
         return storage.resolve(parts(), "header-" + file);
     }
 
     /** An output file before it has its name: beside it, so that a rename is enough. */
-    String unfinished(int file) {
+    public String unfinished(int file) {
         return outputs.get(file).file() + ".unfinished";
     }
 
     /** All unfinished output files. */
-    String[] unfinished() {
+    public String[] unfinished() {
         String[] names = new String[outputs.size()];
         for (int file = 0; file < names.length; file++) {
             names[file] = unfinished(file);
@@ -187,7 +193,7 @@ final class WorkFolder {
     }
 
     /** The report before it has its name. */
-    String unfinishedReport() {
+    public String unfinishedReport() {
         return report + ".unfinished";
     }
 
@@ -201,7 +207,7 @@ final class WorkFolder {
      * Removes all of it, if it was made. Failing to do so must not hide why the run ended, so it is logged. The marker goes
      * last: whatever stops this halfway, the next run knows the folder as ours.
      */
-    synchronized void remove() {
+    public synchronized void remove() {
         if (!ours) {
             return;
         }

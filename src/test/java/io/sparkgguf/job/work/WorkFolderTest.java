@@ -1,9 +1,10 @@
-package io.sparkgguf.job;
+package io.sparkgguf.job.work;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.sparkgguf.cli.Cli;
+import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.storage.LocalStorage;
 import io.sparkgguf.tensor.InvalidInputException;
