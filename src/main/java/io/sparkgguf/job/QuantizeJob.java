@@ -110,14 +110,11 @@ public final class QuantizeJob {
 
     private List<UnitResult> quantize(Plan plan) throws IOException {
         UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
-        return Stage.run(
-                session.context(),
-                "quantize",
-                plan.units(),
-                WorkUnit::cost,
-                unit -> unit.sourceBytes() + unit.bytes(),
-                runner::run,
-                progress);
+        return Stage.of("quantize", plan.units(), runner::run)
+                .cost(WorkUnit::cost)
+                .size(unit -> unit.sourceBytes() + unit.bytes())
+                .memory(WorkUnit::memory)
+                .run(session, progress);
     }
 
     private Void assemble(Plan plan) throws IOException {
@@ -140,14 +137,10 @@ public final class QuantizeJob {
         }
         RangeCopier copier = new RangeCopier(
                 storage, outputs.commits().stream().map(FileCommit::sink).toList());
-        List<String> receipts = Stage.run(
-                session.context(),
-                "assemble",
-                ranges,
-                range -> range.length(),
-                ByteRange::length,
-                copier::run,
-                progress);
+        List<String> receipts = Stage.of("assemble", ranges, copier::run)
+                .cost(ByteRange::length)
+                .size(ByteRange::length)
+                .run(session, progress);
         for (int file = 0; file < plan.files().size(); file++) {
             List<String> own = new ArrayList<>();
             for (int i = 0; i < ranges.size(); i++) {
@@ -182,8 +175,10 @@ public final class QuantizeJob {
                     slices.get(tensor.index())));
         }
         TensorReader reader = new TensorReader(storage);
-        return Stage.run(
-                session.context(), "validate", ranges, TensorRange::bytes, TensorRange::bytes, reader::run, progress);
+        return Stage.of("validate", ranges, reader::run)
+                .cost(TensorRange::bytes)
+                .size(TensorRange::bytes)
+                .run(session, progress);
     }
 
     private String readable(int file) {
