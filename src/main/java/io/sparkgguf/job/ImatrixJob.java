@@ -66,7 +66,7 @@ public final class ImatrixJob {
                 InputColumns columns = new InputColumns(model.config(), processOutput(model));
                 try (WorkRun work = new WorkRun(session, storage, settings.work(), settings.output())) {
                     work.create(progress);
-                    ImatrixTask task = new ImatrixTask(storage, work.folder(), model, columns);
+                    ImatrixTask task = new ImatrixTask(checkpoint.pin(storage), work.folder(), model, columns);
                     memory = task.memory(passages.get(0).tokens().length);
                     progress.say("%s: %d sequences of %,d tokens; %,d MiB of memory for each task"
                             .formatted(Version.TOOL, text.count(), settings.context(), (memory >> 20) + 1));

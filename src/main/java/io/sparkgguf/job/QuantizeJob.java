@@ -86,11 +86,11 @@ public final class QuantizeJob {
         BlockLoop.Outcome loop = prepared.calibration() == null
                 ? null
                 : timed("calibrate", () -> new BlockLoop(session, settings, prepared, work, progress).run());
-        List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(plan));
+        List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(prepared));
         timed("assemble", () -> assemble(plan));
         List<Long> digests = timed("validate", () -> validate(plan, units));
         Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop).build();
-        prepared.checkpoint().requireUnchanged(storage);
+        prepared.pin(storage).requireUnchanged();
         work.publish(ReportFile.json(report));
         return report;
     }
@@ -104,12 +104,12 @@ public final class QuantizeJob {
         }
     }
 
-    private List<UnitResult> quantize(Plan plan) throws IOException {
-        UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
+    private List<UnitResult> quantize(Prepared prepared) throws IOException {
+        UnitRunner runner = new UnitRunner(prepared.pin(storage), work.parts(), settings.allowNonFinite());
         return Stage.run(
                 session.context(),
                 "quantize",
-                plan.units(),
+                prepared.plan().units(),
                 WorkUnit::cost,
                 unit -> unit.sourceBytes() + unit.bytes(),
                 runner::run,

@@ -17,10 +17,17 @@ public final class PinnedStorage implements Storage {
 
     private final Storage storage;
     private final HashMap<String, FileStatus> seen;
+    private final boolean pinsAll;
 
-    private PinnedStorage(Storage storage, HashMap<String, FileStatus> seen) {
+    private PinnedStorage(Storage storage, HashMap<String, FileStatus> seen, boolean pinsAll) {
         this.storage = storage;
         this.seen = seen;
+        this.pinsAll = pinsAll;
+    }
+
+    /** Holds every file to what it is when it is opened for the first time. */
+    public static PinnedStorage atFirstSight(Storage storage) {
+        return new PinnedStorage(storage, new HashMap<>(), true);
     }
 
     /**
@@ -37,11 +44,11 @@ public final class PinnedStorage implements Storage {
         for (FileStatus file : seen) {
             all.put(file.file(), file);
         }
-        return new PinnedStorage(below, all);
+        return new PinnedStorage(below, all, false);
     }
 
     /** The files that are held to what they were. */
-    public Map<String, FileStatus> pinned() {
+    public synchronized Map<String, FileStatus> pinned() {
         return Map.copyOf(seen);
     }
 
@@ -51,7 +58,7 @@ public final class PinnedStorage implements Storage {
      * @throws io.sparkgguf.tensor.InvalidInputException when one was changed or removed
      */
     public void requireUnchanged() throws IOException {
-        for (FileStatus file : seen.values()) {
+        for (FileStatus file : pinned().values()) {
             try {
                 file.requireSame(storage.status(file.file()));
             } catch (FileNotFoundException e) {
@@ -62,8 +69,20 @@ public final class PinnedStorage implements Storage {
 
     @Override
     public RangeReader open(String file) throws IOException {
-        FileStatus before = seen.get(file);
+        FileStatus before = before(file);
         return before == null ? storage.open(file) : storage.open(before);
+    }
+
+    private synchronized FileStatus before(String file) throws IOException {
+        FileStatus before = seen.get(file);
+        if (before == null && pinsAll) {
+            before = storage.status(file).named(file);
+            if (before.folder()) {
+                return null; // whoever opens it is told
+            }
+            seen.put(file, before);
+        }
+        return before;
     }
 
     @Override
@@ -77,8 +96,8 @@ public final class PinnedStorage implements Storage {
     }
 
     @Override
-    public boolean exists(String file) throws IOException {
-        return storage.exists(file);
+    public synchronized boolean exists(String file) throws IOException {
+        return seen.containsKey(file) || storage.exists(file);
     }
 
     @Override
