@@ -18,7 +18,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.function.ToDoubleFunction;
 import java.util.function.ToLongFunction;
 
 /**
@@ -134,14 +133,11 @@ final class BlockLoop {
         for (Shard shard : calibration.shards()) {
             tokens.add(new ShardTasks.Tokens(shard, calibration.tokens().of(shard)));
         }
-        requireFinite(stage(
-                "start: embed",
+        requireFinite(run(
                 "embed",
-                tokens,
-                item -> item.shard().tokens(),
-                item -> item.shard().tokens(),
-                Progress.Unit.TOKENS,
-                tasks::embed));
+                Stage.of("start: embed", tokens, tasks::embed)
+                        .cost(item -> item.shard().tokens())
+                        .size(item -> item.shard().tokens(), Progress.Unit.TOKENS)));
         seal(-1, now);
     }
 
@@ -264,23 +260,17 @@ final class BlockLoop {
         }
         ToLongFunction<HessianTasks.TileItem> tileBytes =
                 tile -> 8L * tile.grid().values() * tile.shards().size();
-        stage(
-                name(block, "sums"),
+        run(
                 "sums",
-                tiles,
-                tileBytes::applyAsLong,
-                tileBytes,
-                Progress.Unit.BYTES,
-                hessians::sum);
+                Stage.of(name(block, "sums"), tiles, hessians::sum)
+                        .cost(tileBytes::applyAsLong)
+                        .size(tileBytes));
         storage.delete(folder.partials(storage, index));
-        List<HessianTasks.Factored> factored = stage(
-                name(block, "factors"),
+        List<HessianTasks.Factored> factored = run(
                 "factors",
-                factors,
-                item -> Math.pow(item.grid().order(), 3),
-                item -> item.grid().memory(),
-                Progress.Unit.BYTES,
-                hessians::factor);
+                Stage.of(name(block, "factors"), factors, hessians::factor)
+                        .cost(item -> Math.pow(item.grid().order(), 3))
+                        .size(item -> item.grid().memory()));
 
         solve(block, inputs, factored, held, hessians);
         for (LinearInput input : inputs) {
@@ -392,14 +382,12 @@ final class BlockLoop {
                 hessians,
                 asked.gptq(),
                 calibration.corrects() ? asked.targetCorrection() : 0);
-        List<SolveTask.Result> solved = stage(
-                name,
+        List<SolveTask.Result> solved = run(
                 "solve",
-                items,
-                item -> item.unit().cost(),
-                item -> item.unit().sourceBytes() + item.unit().bytes(),
-                Progress.Unit.BYTES,
-                task::run);
+                Stage.of(name, items, task::run)
+                        .cost(item -> item.unit().cost())
+                        .size(item -> item.unit().sourceBytes() + item.unit().bytes())
+                        .memory(item -> item.unit().memory()));
         solved.forEach(result -> results[result.unit().unit()] = result.unit());
         return solved;
     }
@@ -418,7 +406,11 @@ final class BlockLoop {
 
     private List<ShardTasks.Outcome> shards(String name, String kind, Stage.Task<Shard, ShardTasks.Outcome> task)
             throws IOException {
-        return stage(name, kind, calibration.shards(), Shard::tokens, Shard::tokens, Progress.Unit.TOKENS, task);
+        return run(
+                kind,
+                Stage.of(name, calibration.shards(), task)
+                        .cost(Shard::tokens)
+                        .size(Shard::tokens, Progress.Unit.TOKENS));
     }
 
     /** Ends the run, or the calibration, when an activation was no finite number. */
@@ -456,17 +448,9 @@ final class BlockLoop {
         return fresh;
     }
 
-    private <T extends java.io.Serializable, R> List<R> stage(
-            String name,
-            String kind,
-            List<T> items,
-            ToDoubleFunction<T> cost,
-            ToLongFunction<T> size,
-            Progress.Unit unit,
-            Stage.Task<T, R> task)
-            throws IOException {
+    private <T extends java.io.Serializable, R> List<R> run(String kind, Stage<T, R> stage) throws IOException {
         long start = System.nanoTime();
-        List<R> done = Stage.run(session.context(), name, items, cost, size, unit, task, progress);
+        List<R> done = stage.run(session, progress);
         seconds.merge(kind, (System.nanoTime() - start) / 1e9, Double::sum);
         return done;
     }

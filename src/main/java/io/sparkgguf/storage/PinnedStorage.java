@@ -131,6 +131,16 @@ public final class PinnedStorage implements Storage {
     }
 
     @Override
+    public FileCommit commit(String target, long length) throws IOException {
+        return storage.commit(target, length);
+    }
+
+    @Override
+    public List<String> discardUnfinished(String target) throws IOException {
+        return storage.discardUnfinished(target);
+    }
+
+    @Override
     public void rename(String from, String to) throws IOException {
         storage.rename(from, to);
     }
