@@ -56,9 +56,8 @@ public final class WorkRun implements AutoCloseable {
     /** @param fingerprint as in {@link WorkFolder#create(Progress, String)} */
     public void create(Progress progress, String fingerprint) throws IOException {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
-        outputs.require();
         work.create(progress, fingerprint);
-        outputs.begin();
+        outputs.begin(work);
     }
 
     /** Where tasks write. */
