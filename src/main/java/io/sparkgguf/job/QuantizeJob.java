@@ -87,11 +87,11 @@ public final class QuantizeJob {
         BlockLoop.Outcome loop = prepared.calibration() == null
                 ? null
                 : timed("calibrate", () -> new BlockLoop(session, settings, prepared, work, progress).run());
-        List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(plan));
+        List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(prepared));
         List<String> notes = timed("assemble", () -> assemble(plan, units));
         List<Long> digests = timed("validate", () -> validate(plan, units));
         Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop, notes).build();
-        prepared.checkpoint().requireUnchanged(storage);
+        prepared.pin(storage).requireUnchanged();
         outputs.publish(work, ReportFile.json(report));
         return report;
     }
@@ -105,9 +105,9 @@ public final class QuantizeJob {
         }
     }
 
-    private List<UnitResult> quantize(Plan plan) throws IOException {
-        UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
-        return Stage.of("quantize", plan.units(), runner::run)
+    private List<UnitResult> quantize(Prepared prepared) throws IOException {
+        UnitRunner runner = new UnitRunner(prepared.pin(storage), work.parts(), settings.allowNonFinite());
+        return Stage.of("quantize", prepared.plan().units(), runner::run)
                 .cost(WorkUnit::cost)
                 .size(unit -> unit.sourceBytes() + unit.bytes())
                 .memory(WorkUnit::memory)

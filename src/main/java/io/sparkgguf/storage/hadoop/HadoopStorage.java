@@ -6,6 +6,7 @@ import io.sparkgguf.storage.LocalStorage;
 import io.sparkgguf.storage.Names;
 import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.RangeWriter;
+import io.sparkgguf.storage.Retries;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.Unfinished;
 import io.sparkgguf.tensor.InvalidInputException;
@@ -20,7 +21,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CommonPathCapabilities;
-import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.EtagSource;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileSystem;
@@ -41,6 +42,12 @@ import org.apache.hadoop.security.AccessControlException;
  */
 public final class HadoopStorage implements Storage {
     private static final long serialVersionUID = 1L;
+    /** Hadoop settings for how often a read, a look or a listing is tried, and milliseconds before the second attempt. */
+    private static final String ATTEMPTS = "spark-gguf.retry.attempts";
+
+    private static final String FIRST_WAIT = "spark-gguf.retry.first-wait.ms";
+    private static final String LONGEST_WAIT = "spark-gguf.retry.longest-wait.ms";
+
     static final int BUFFER = 1 << 20;
     private static final FsPermission OWNER_ONLY_FOLDER = new FsPermission((short) 0700);
 
@@ -64,8 +71,10 @@ public final class HadoopStorage implements Storage {
 
     private synchronized Configuration configuration() {
         if (configuration == null) {
-            configuration = new Configuration();
-            settings.forEach(configuration::set);
+            Configuration made = new Configuration();
+            settings.forEach(made::set);
+            S3aDefaults.apply(made);
+            configuration = made;
         }
         return configuration;
     }
@@ -116,18 +125,25 @@ public final class HadoopStorage implements Storage {
         if (isLocal(file)) {
             return local.open(file);
         }
+        return HadoopReader.open(opener(file), null);
+    }
+
+    @Override
+    public RangeReader open(FileStatus seen) throws IOException {
+        return isLocal(seen.file()) ? local.open(seen) : HadoopReader.open(opener(seen.file()), seen);
+    }
+
+    private StreamOpener opener(String file) throws IOException {
         Path path = path(file);
-        FileSystem system = fileSystem(path);
-        try {
-            org.apache.hadoop.fs.FileStatus status = system.getFileStatus(path);
-            if (status.isDirectory()) {
-                throw new IOException("it is a folder");
-            }
-            FSDataInputStream stream = system.open(path);
-            return new HadoopReader(file, stream, status.getLen());
-        } catch (IOException e) {
-            throw failure("read", file, e);
-        }
+        return new StreamOpener(file, path, fileSystem(path), retries());
+    }
+
+    private Retries retries() {
+        Configuration settings = configuration();
+        return new Retries(
+                settings.getInt(ATTEMPTS, 5),
+                settings.getLong(FIRST_WAIT, 250),
+                settings.getLong(LONGEST_WAIT, 15_000));
     }
 
     @Override
@@ -137,19 +153,20 @@ public final class HadoopStorage implements Storage {
         }
         Path path = path(file);
         FileSystem system = fileSystem(path);
-        try {
-            return translated(system.getFileStatus(path));
-        } catch (IOException e) {
-            throw failure("look at", file, e);
-        }
+        return retried("look at", file, () -> translated(system.getFileStatus(path)));
     }
 
-    private static FileStatus translated(org.apache.hadoop.fs.FileStatus status) {
+    private <R> R retried(String action, String file, Retries.Attempt<R> attempt) throws IOException {
+        return retries().run(PassingFailures::mayPass, failure -> failure(action, file, failure), attempt);
+    }
+
+    static FileStatus translated(org.apache.hadoop.fs.FileStatus status) {
         return new FileStatus(
                 status.getPath().toString(),
                 status.isDirectory(),
                 status.isDirectory() ? 0 : status.getLen(),
-                status.getModificationTime());
+                status.getModificationTime(),
+                status instanceof EtagSource source ? source.getEtag() : null);
     }
 
     @Override
@@ -194,17 +211,16 @@ public final class HadoopStorage implements Storage {
         }
         Path path = path(folder);
         FileSystem system = fileSystem(path);
-        List<FileStatus> entries = new ArrayList<>();
-        try {
+        List<FileStatus> entries = retried("list", folder, () -> {
             if (!system.getFileStatus(path).isDirectory()) {
-                throw new IOException("it is not a folder");
+                throw new WrongKindException("it is not a folder");
             }
+            List<FileStatus> found = new ArrayList<>();
             for (org.apache.hadoop.fs.FileStatus status : system.listStatus(path)) {
-                entries.add(translated(status));
+                found.add(translated(status));
             }
-        } catch (IOException e) {
-            throw failure("list", folder, e);
-        }
+            return found;
+        });
         entries.sort(Comparator.comparing(FileStatus::fileName));
         return entries;
     }
