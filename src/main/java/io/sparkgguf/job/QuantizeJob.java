@@ -81,7 +81,7 @@ public final class QuantizeJob {
 
     private Report make(WorkRun run, Prepared prepared) throws IOException {
         Plan plan = prepared.plan();
-        run.create(progress, prepared.calibration() == null ? null : Fingerprint.of(settings, prepared));
+        run.create(progress, prepared.calibration() == null ? null : QuantizeFingerprint.of(settings, prepared));
         timed("start", () -> start(plan));
         BlockLoop.Outcome loop = prepared.calibration() == null
                 ? null

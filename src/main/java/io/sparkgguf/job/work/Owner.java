@@ -48,6 +48,14 @@ public record Owner(String run, String host, long process, long started) {
                         .isPresent();
     }
 
+    /** Whether it is known to be over: it ran on this machine, and its process is gone. */
+    boolean isDeadHere() {
+        return host.equals(hostName())
+                && ProcessHandle.of(process)
+                        .filter(found -> found.isAlive() && started(found) == started)
+                        .isEmpty();
+    }
+
     private static long started(ProcessHandle process) {
         return process.info()
                 .startInstant()

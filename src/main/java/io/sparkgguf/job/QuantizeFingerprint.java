@@ -7,8 +7,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.StringJoiner;
 
 /** Tells whether two runs would make the same file in the same way, so that one can go on where the other ended. */
-final class Fingerprint {
-    private Fingerprint() {}
+final class QuantizeFingerprint {
+    private QuantizeFingerprint() {}
 
     /** A line that differs when the source, its times, the options, the tokens or the code's version do. */
     static String of(QuantizeSettings settings, Prepared prepared) {
