@@ -16,9 +16,11 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToLongFunction;
+import java.util.stream.Stream;
 
 /**
  * Takes the calibration tokens through the model block by block, and solves each block against what its layers read. The
@@ -39,6 +41,9 @@ final class BlockLoop {
     private final ModelWeights original;
     private final List<List<WorkUnit>> unitsOf = new ArrayList<>();
     private final UnitResult[] results;
+    /** Bytes that a task holds, by stage; what solving holds is said by its units. */
+    private final Map<String, Long> memory;
+
     private final Map<String, Double> seconds = new LinkedHashMap<>();
     private final Map<Integer, TensorOutcome> outcomes = new TreeMap<>();
     private final List<String> notes = new ArrayList<>();
@@ -61,6 +66,7 @@ final class BlockLoop {
         plan.tensors().forEach(tensor -> unitsOf.add(new ArrayList<>()));
         plan.units().forEach(unit -> unitsOf.get(unit.tensor()).add(unit));
         results = new UnitResult[plan.units().size()];
+        memory = calibration.memory(calibration.blocks(plan));
     }
 
     /**
@@ -199,6 +205,10 @@ final class BlockLoop {
         return (block.index() == calibration.config().blocks() ? "head" : "blk." + block.index()) + ": " + what;
     }
 
+    private static Stream<String> names(List<LinearInput> inputs) {
+        return inputs.stream().map(input -> input.name().toLowerCase(Locale.ROOT));
+    }
+
     /** The inputs of a block, those together that are seen in one pass. */
     private List<List<LinearInput>> steps(CalibrationPlan.Block block) {
         List<LinearInput> all = List.copyOf(block.inputs().keySet());
@@ -263,12 +273,14 @@ final class BlockLoop {
         run(
                 "sums",
                 Stage.of(name(block, "sums"), tiles, hessians::sum)
+                        .describe(TensorNames.behind(name(block, "sums of"), names(inputs)))
                         .cost(tileBytes::applyAsLong)
                         .size(tileBytes));
         storage.delete(folder.partials(storage, index));
         List<HessianTasks.Factored> factored = run(
                 "factors",
                 Stage.of(name(block, "factors"), factors, hessians::factor)
+                        .describe(TensorNames.behind(name(block, "factors of"), names(inputs)))
                         .cost(item -> Math.pow(item.grid().order(), 3))
                         .size(item -> item.grid().memory()));
 
@@ -385,6 +397,8 @@ final class BlockLoop {
         List<SolveTask.Result> solved = run(
                 "solve",
                 Stage.of(name, items, task::run)
+                        .describe(TensorNames.behind(
+                                name, items.stream().map(item -> item.unit().name())))
                         .cost(item -> item.unit().cost())
                         .size(item -> item.unit().sourceBytes() + item.unit().bytes())
                         .memory(item -> item.unit().memory()));
@@ -450,6 +464,10 @@ final class BlockLoop {
 
     private <T extends java.io.Serializable, R> List<R> run(String kind, Stage<T, R> stage) throws IOException {
         long start = System.nanoTime();
+        Long held = memory.get(kind.equals("embed") || kind.equals("propagate") ? "forward" : kind);
+        if (held != null) {
+            stage.memory(item -> held);
+        }
         List<R> done = stage.run(session, progress);
         seconds.merge(kind, (System.nanoTime() - start) / 1e9, Double::sum);
         return done;

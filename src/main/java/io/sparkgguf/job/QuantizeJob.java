@@ -107,6 +107,7 @@ public final class QuantizeJob {
     private List<UnitResult> quantize(Plan plan) throws IOException {
         UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
         return Stage.of("quantize", plan.units(), runner::run)
+                .describe(TensorNames.behind("quantize", plan.tensors().stream().map(PlannedTensor::name)))
                 .cost(WorkUnit::cost)
                 .size(unit -> unit.sourceBytes() + unit.bytes())
                 .memory(WorkUnit::memory)
