@@ -73,6 +73,30 @@ public interface Storage extends Serializable {
         return Optional.empty();
     }
 
+    /**
+     * The way in which a file of {@code length} bytes is put together here by many processes. Touches nothing yet.
+     *
+     * @param target its final name
+     */
+    default FileCommit commit(String target, long length) throws IOException {
+        return new StreamCommit(this, target, length);
+    }
+
+    /**
+     * Removes what runs that are gone left of a file that they did not finish: its unfinished file, open uploads.
+     *
+     * @param target the final name; a file of that name stays
+     * @return what was removed, a name each
+     */
+    default List<String> discardUnfinished(String target) throws IOException {
+        String file = Unfinished.file(target);
+        if (!exists(file)) {
+            return List.of();
+        }
+        delete(file);
+        return List.of(file);
+    }
+
     /** Gives a file another name in the same place, replacing what had that name; atomic where the place can do that. */
     void rename(String from, String to) throws IOException;
 

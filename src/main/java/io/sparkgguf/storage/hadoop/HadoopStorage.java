@@ -1,6 +1,7 @@
 package io.sparkgguf.storage.hadoop;
 
 import io.sparkgguf.storage.Explained;
+import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.LocalStorage;
 import io.sparkgguf.storage.Names;
 import io.sparkgguf.storage.RangeReader;
@@ -264,6 +265,11 @@ public final class HadoopStorage implements Storage {
     @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return isLocal(file) ? local.openForWriting(file) : Optional.empty();
+    }
+
+    @Override
+    public FileCommit commit(String target, long length) throws IOException {
+        return isLocal(target) ? local.commit(target, length) : Storage.super.commit(target, length);
     }
 
     @Override
