@@ -1,31 +1,52 @@
 package io.sparkgguf.job;
 
-import io.sparkgguf.plan.OutputFile;
+import io.sparkgguf.job.work.Fingerprint;
+import io.sparkgguf.job.work.WorkFolders;
 import io.sparkgguf.storage.Digest;
+import io.sparkgguf.storage.Names;
+import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.Storage.FileStatus;
-import java.nio.charset.StandardCharsets;
-import java.util.StringJoiner;
+import java.io.IOException;
+import java.nio.file.Path;
 
-/** Tells whether two runs would make the same file in the same way, so that one can go on where the other ended. */
+/** What decides the bytes that a run of quantize makes, and how the work is cut. */
 final class QuantizeFingerprint {
     private QuantizeFingerprint() {}
 
-    /** A line that differs when the source, its times, the options, the tokens or the code's version do. */
-    static String of(QuantizeSettings settings, Prepared prepared) {
-        StringJoiner all = new StringJoiner("\n");
-        all.add(Version.TOOL + " " + Version.number());
-        all.add(settings.model()).add(settings.output()).add(settings.types().toString());
-        all.add(settings.imatrix() + " " + settings.importanceFilter() + " " + settings.unitMemory() + " "
-                + settings.allowNonFinite());
-        all.add(settings.calibration().toString());
-        all.add(Digest.hex(prepared.calibration().tokens().digest()));
-        for (FileStatus file : prepared.checkpoint().files()) {
-            all.add(file.toString());
+    /** @param tokens that the run calibrates on, or null */
+    static Fingerprint of(Storage storage, QuantizeSettings settings, Checkpoint checkpoint, CalibrationTokens tokens)
+            throws IOException {
+        Fingerprint.Builder all = new Fingerprint.Builder();
+        all.add("code", Version.TOOL + " " + Version.number());
+        all.add(WorkFolders.OUTPUT, absolute(settings.output()));
+        all.add("model", absolute(settings.model()));
+        int index = 0;
+        for (FileStatus file : checkpoint.readFiles(storage)) {
+            all.addAll("model." + index++, file);
         }
-        for (OutputFile file : prepared.plan().files()) {
-            all.add(file.length() + " " + Digest.hex(Digest.of(file.header(), 0, file.header().length)));
+        all.addAll("types", settings.types());
+        all.add("imatrix", absolute(settings.imatrix()));
+        if (settings.imatrix() != null) {
+            all.addAll("imatrix.file", storage.status(settings.imatrix()));
         }
-        byte[] text = all.toString().getBytes(StandardCharsets.UTF_8);
-        return Digest.hex(Digest.of(text, 0, text.length)) + "-" + text.length;
+        all.addAll("importance", settings.importanceFilter());
+        all.add("override-kv", settings.overrides());
+        all.add("pre-tokenizer", settings.preTokenizer());
+        all.add("keep-split", settings.keepSplit());
+        all.add("split-max-size", settings.splitMaxSize());
+        all.add("unit-memory", settings.unitMemory());
+        all.add("allow-nonfinite", settings.allowNonFinite());
+        all.add("method", settings.method());
+        if (tokens != null) {
+            all.addAll("calibration", settings.calibration());
+            all.add("calibration.tokens", Digest.hex(tokens.digest()));
+        }
+        return all.build();
+    }
+
+    private static String absolute(String file) {
+        return file == null || !Names.scheme(file).isEmpty()
+                ? file
+                : Path.of(file).toAbsolutePath().normalize().toString();
     }
 }

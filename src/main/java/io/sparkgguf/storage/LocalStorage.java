@@ -157,7 +157,8 @@ public final class LocalStorage implements Storage {
     public boolean createNew(String file, byte[] content) throws IOException {
         Path path = path(file);
         String temporary = file + "." + UUID.randomUUID() + ".tmp";
-        try (OutputStream out = create(temporary)) {
+        Set<OpenOption> options = Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
+        try (OutputStream out = LocalFile.create(file, path(temporary), options)) {
             out.write(content);
         } catch (IOException e) {
             delete(temporary);

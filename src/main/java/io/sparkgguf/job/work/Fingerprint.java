@@ -64,8 +64,9 @@ public final class Fingerprint {
         }
     }
 
+    /** Without what must not be told: names and passwords in URIs. */
     private static String oneLine(String text) {
-        return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r");
+        return text.replaceAll("://[^/@\\s]*@", "://").replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r");
     }
 
     /** 16 hexadecimal digits that stand for all of it. */
@@ -76,6 +77,11 @@ public final class Fingerprint {
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException(e); // every Java platform has it
         }
+    }
+
+    /** The value of a component; null when there is none. */
+    String component(String name) {
+        return components.get(name);
     }
 
     /** A line {@code name: value} for each component. */

@@ -12,9 +12,12 @@ import io.sparkgguf.storage.WholeFile.Written;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * What a run's stages came to, item by item, in the work folder: the same run, started again, does not do again what it
@@ -116,6 +119,11 @@ public final class Journal implements AutoCloseable {
         return damaged;
     }
 
+    /** Whether all of a stage's items are known. */
+    public synchronized boolean knowsAll(String stage, Collection<String> items) {
+        return stages.getOrDefault(stage, Map.of()).keySet().containsAll(items);
+    }
+
     /** Whether nothing is known. */
     public synchronized boolean isEmpty() {
         return stages.values().stream().allMatch(Map::isEmpty);
@@ -143,6 +151,34 @@ public final class Journal implements AutoCloseable {
     public synchronized List<Written> files(String stage, String item) {
         Entry entry = stages.getOrDefault(stage, Map.of()).get(item);
         return entry == null ? List.of() : entry.files();
+    }
+
+    /** Names of all files that are spoken of. */
+    public synchronized Set<String> fileNames() {
+        Set<String> names = new HashSet<>();
+        stages.values()
+                .forEach(items -> items.values()
+                        .forEach(entry -> entry.files().forEach(file -> names.add(file.file()))));
+        return names;
+    }
+
+    /**
+     * From now on the results of a stage hold without the files of a folder, which may go when this returns.
+     */
+    public void releaseFiles(String stage, String folder) throws IOException {
+        synchronized (this) {
+            for (Map.Entry<String, Entry> item :
+                    List.copyOf(stages.getOrDefault(stage, Map.of()).entrySet())) {
+                List<Written> files = item.getValue().files();
+                List<Written> left = files.stream()
+                        .filter(file -> !file.file().startsWith(folder + "/"))
+                        .toList();
+                if (left.size() < files.size()) {
+                    record(stage, item.getKey(), item.getValue().result(), left);
+                }
+            }
+        }
+        flush();
     }
 
     /** A file, and the item that wrote it last. */

@@ -115,7 +115,7 @@ public final class Lease implements AutoCloseable {
                 Thread.currentThread().interrupt();
             }
         }
-        return isOurs();
+        return isHeld();
     }
 
     private Claim claim() {
@@ -140,7 +140,8 @@ public final class Lease implements AutoCloseable {
         }
     }
 
-    private boolean isOurs() throws IOException {
+    /** Whether the file is this run's. */
+    public boolean isHeld() throws IOException {
         try {
             return read().map(Claim::owner).equals(Optional.of(owner));
         } catch (FileNotFoundException e) {
@@ -215,7 +216,7 @@ public final class Lease implements AutoCloseable {
         closed = true;
         notifyAll();
         try {
-            if (isOurs()) {
+            if (isHeld()) {
                 storage.delete(file);
             }
         } catch (IOException e) {
