@@ -32,7 +32,6 @@ public final class WorkFolder {
     private boolean keepRefused;
     private boolean finished;
     private boolean refused;
-    private boolean kept;
 
     /** What to do with what an earlier run of the same fingerprint left. */
     public enum Start {
@@ -77,6 +76,7 @@ public final class WorkFolder {
         }
         if (found != null && start == Start.FRESH) {
             progress.say("spark-gguf: removing what an earlier run left in " + folder);
+            Outputs.discard(storage, folder);
             storage.delete(folder);
         }
         all.create();
@@ -158,9 +158,20 @@ public final class WorkFolder {
         return storage.resolve(folder, name);
     }
 
-    /** Whether the run's end left the folder for the same run to go on from. */
+    /** Keeps a few lines of text under a name, for a run that goes on from the folder. */
+    public void remember(String name, String text) throws IOException {
+        write(name, text);
+    }
+
+    /** What was kept under a name; null when nothing was. */
+    public String remembered(String name) throws IOException {
+        return WorkFolders.text(storage, file(name));
+    }
+
+    /** Whether the run's end, now or as it was, leaves the folder for the same run to go on from. */
     public synchronized boolean isKept() {
-        return kept;
+        boolean something = journal != null && !journal.isEmpty();
+        return !finished && something && (!refused || earlier || keepRefused);
     }
 
     /** Where parts are written. */
@@ -203,15 +214,12 @@ public final class WorkFolder {
     }
 
     private void endOurs() throws IOException {
-        boolean something = journal != null && !journal.isEmpty();
         try {
             if (journal != null) {
                 journal.close();
             }
         } finally {
-            boolean worth = something && (!refused || earlier || keepRefused);
-            kept = !finished && worth;
-            if (!kept && lease.isHeld()) { // else another run of the same fingerprint may be using it
+            if (!isKept() && lease.isHeld()) { // else another run of the same fingerprint may be using it
                 all.remove(folder);
             }
         }

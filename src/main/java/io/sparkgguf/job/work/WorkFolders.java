@@ -103,14 +103,19 @@ public record WorkFolders(Storage storage, String folder) {
     }
 
     private Fingerprint fingerprint(String run) throws IOException {
-        String file = storage.resolve(run, WorkFolder.FINGERPRINT);
+        String text = text(storage, storage.resolve(run, WorkFolder.FINGERPRINT));
+        return text == null ? null : Fingerprint.parse(text);
+    }
+
+    /** A small file; null when there is none. */
+    static String text(Storage storage, String file) throws IOException {
         if (!storage.exists(file)) {
             return null;
         }
         try (RangeReader reader = storage.open(file)) {
             byte[] text = new byte[(int) Math.min(MAX_TEXT, reader.length())];
             reader.readFully(0, text, 0, text.length);
-            return Fingerprint.parse(new String(text, StandardCharsets.UTF_8));
+            return new String(text, StandardCharsets.UTF_8);
         }
     }
 

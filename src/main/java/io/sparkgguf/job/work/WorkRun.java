@@ -42,9 +42,8 @@ public final class WorkRun implements AutoCloseable {
     /** Makes all that is needed before work begins; the parameters are those of {@link WorkFolder#create}. */
     public void create(WorkFolder.Start start, ObjectMapper json, Progress progress) throws IOException {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
-        outputs.require();
         work.create(start, json, progress);
-        outputs.begin();
+        outputs.begin(work);
     }
 
     /** Does a step, and tells when it failed because the process was told to end. */
