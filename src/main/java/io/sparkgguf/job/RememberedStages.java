@@ -43,8 +43,8 @@ final class RememberedStages {
             return known;
         }
         long start = System.nanoTime();
-        List<R> results = Noted.results(
-                stage.recall(journal.recall(key, items, type)).run(session, progress));
+        List<R> results =
+                Noted.results(stage.recall(journal.recall(key, items, type)).run(session, progress));
         journal.flush();
         seconds.merge(kind, (System.nanoTime() - start) / 1e9, Double::sum);
         return results;

@@ -66,7 +66,10 @@ public final class Fingerprint {
 
     /** Without what must not be told: names and passwords in URIs. */
     private static String oneLine(String text) {
-        return text.replaceAll("://[^/@\\s]*@", "://").replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r");
+        return text.replaceAll("://[^/@\\s]*@", "://")
+                .replace("\\", "\\\\")
+                .replace("\n", "\\n")
+                .replace("\r", "\\r");
     }
 
     /** 16 hexadecimal digits that stand for all of it. */

@@ -25,30 +25,29 @@ public final class Inventory {
      *
      * @return the files that are not as they were
      */
-    public static List<Journal.Kept> check(Session session, Storage storage, Journal journal, Progress progress)
+    public static List<Written> check(Session session, Storage storage, Journal journal, Progress progress)
             throws IOException {
-        List<Written> files = new ArrayList<>();
-        List<Journal.Kept> kept = journal.files();
-        kept.forEach(known -> files.add(known.file()));
+        List<Written> files = journal.files();
         List<Boolean> sound = Stage.of("check", files, new Check(storage))
                 .cost(Written::length)
                 .size(Written::length)
                 .run(session, progress);
-        List<Journal.Kept> wrong = new ArrayList<>();
-        for (int i = 0; i < kept.size(); i++) {
+        List<Written> wrong = new ArrayList<>();
+        for (int i = 0; i < files.size(); i++) {
             if (!sound.get(i)) {
-                wrong.add(kept.get(i));
-                journal.forget(kept.get(i).stage(), kept.get(i).item());
+                wrong.add(files.get(i));
+                journal.forgetFile(files.get(i).file());
             }
         }
         journal.flush();
         if (!wrong.isEmpty()) {
-            progress.say("spark-gguf: %d of %d files of the work folder are missing or damaged, %s%s; they are made again"
-                    .formatted(
-                            wrong.size(),
-                            kept.size(),
-                            wrong.get(0).file().file(),
-                            wrong.size() > 1 ? " and others" : ""));
+            progress.say(
+                    "spark-gguf: %d of %d files of the work folder are missing or damaged, %s%s; they are made again"
+                            .formatted(
+                                    wrong.size(),
+                                    files.size(),
+                                    wrong.get(0).file(),
+                                    wrong.size() > 1 ? " and others" : ""));
         }
         return wrong;
     }

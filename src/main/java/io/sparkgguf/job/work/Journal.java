@@ -157,8 +157,8 @@ public final class Journal implements AutoCloseable {
     public synchronized Set<String> fileNames() {
         Set<String> names = new HashSet<>();
         stages.values()
-                .forEach(items -> items.values()
-                        .forEach(entry -> entry.files().forEach(file -> names.add(file.file()))));
+                .forEach(items ->
+                        items.values().forEach(entry -> entry.files().forEach(file -> names.add(file.file()))));
         return names;
     }
 
@@ -181,14 +181,11 @@ public final class Journal implements AutoCloseable {
         flush();
     }
 
-    /** A file, and the item that wrote it last. */
-    public record Kept(String stage, String item, Written file) {}
-
     /** All files that are spoken of, each as it was written last. */
-    public synchronized List<Kept> files() {
-        Map<String, Kept> kept = new LinkedHashMap<>();
-        stages.forEach((stage, items) -> items.forEach((item, entry) ->
-                entry.files().forEach(file -> kept.put(file.file(), new Kept(stage, item, file)))));
+    public synchronized List<Written> files() {
+        Map<String, Written> kept = new LinkedHashMap<>();
+        stages.forEach((stage, items) ->
+                items.forEach((item, entry) -> entry.files().forEach(file -> kept.put(file.file(), file))));
         return List.copyOf(kept.values());
     }
 
@@ -250,6 +247,21 @@ public final class Journal implements AutoCloseable {
         requireWritable();
         if (stages.remove(stage) != null) {
             pending.add(text(json.createObjectNode().put("stage", stage)));
+        }
+    }
+
+    /** Takes back all results that a file belongs to. */
+    public synchronized void forgetFile(String file) throws IOException {
+        Map<String, List<String>> found = new LinkedHashMap<>();
+        stages.forEach((stage, items) -> items.forEach((item, entry) -> {
+            if (entry.files().stream().anyMatch(written -> written.file().equals(file))) {
+                found.computeIfAbsent(stage, key -> new ArrayList<>()).add(item);
+            }
+        }));
+        for (Map.Entry<String, List<String>> stage : found.entrySet()) {
+            for (String item : stage.getValue()) {
+                forget(stage.getKey(), item);
+            }
         }
     }
 

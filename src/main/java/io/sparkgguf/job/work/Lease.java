@@ -67,7 +67,30 @@ public final class Lease implements AutoCloseable {
         return lease;
     }
 
-    /** The same by another clock, and not renewed by itself. */
+    /** What is done while a target is held. */
+    public interface Action<R> {
+        R run(Lease lease) throws IOException;
+    }
+
+    /** Does something with a target claimed, which is given free then, also when the process is told to end. */
+    public static <R> R holding(Storage storage, String target, Action<R> action) throws IOException {
+        try (Lease lease = take(storage, target, Owner.here())) {
+            Runtime process = Runtime.getRuntime();
+            Thread atEnd = new Thread(lease::close, "lease-end");
+            process.addShutdownHook(atEnd);
+            try {
+                return action.run(lease);
+            } finally {
+                try {
+                    process.removeShutdownHook(atEnd);
+                } catch (IllegalStateException e) {
+                    lease.close(); // the process is ending, and does so anyhow
+                }
+            }
+        }
+    }
+
+    /** {@link #take(Storage, String, Owner)} by another clock, and not renewed by itself. */
     static Lease take(Storage storage, String target, Owner owner, Clock clock) throws IOException {
         Lease lease = new Lease(storage, target, owner, clock);
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {

@@ -84,8 +84,8 @@ public record WorkFolders(Storage storage, String folder) {
     /** What other runs left that were to write the same output. */
     List<Found> others(Fingerprint fingerprint, String target) throws IOException {
         return ofOutput(target).stream()
-                .filter(found -> found.fingerprint() == null
-                        || !found.fingerprint().id().equals(fingerprint.id()))
+                .filter(found ->
+                        found.fingerprint() == null || !found.fingerprint().id().equals(fingerprint.id()))
                 .toList();
     }
 
