@@ -85,7 +85,7 @@ public final class Journal implements AutoCloseable {
         if (item == null) {
             stages.remove(stage);
         } else if (!line.hasNonNull("result")) {
-            stages.getOrDefault(stage, Map.of()).remove(item);
+            items(stage).remove(item);
         } else {
             List<Written> files = new ArrayList<>();
             for (JsonNode file : line.path("files")) {
@@ -109,9 +109,12 @@ public final class Journal implements AutoCloseable {
     }
 
     private void put(String stage, String item, Entry entry) {
-        Map<String, Entry> items = stages.computeIfAbsent(stage, key -> new LinkedHashMap<>());
-        items.remove(item); // so that the order is that of the lines
-        items.put(item, entry);
+        items(stage).remove(item); // so that the order is that of the lines
+        items(stage).put(item, entry);
+    }
+
+    private Map<String, Entry> items(String stage) {
+        return stages.computeIfAbsent(stage, key -> new LinkedHashMap<>());
     }
 
     /** Lines that were there and could not be read. */
@@ -121,7 +124,7 @@ public final class Journal implements AutoCloseable {
 
     /** Whether all of a stage's items are known. */
     public synchronized boolean knowsAll(String stage, Collection<String> items) {
-        return stages.getOrDefault(stage, Map.of()).keySet().containsAll(items);
+        return items(stage).keySet().containsAll(items);
     }
 
     /** Whether nothing is known. */
@@ -131,12 +134,12 @@ public final class Journal implements AutoCloseable {
 
     /** How many items of a stage are known. */
     public synchronized int count(String stage) {
-        return stages.getOrDefault(stage, Map.of()).size();
+        return items(stage).size();
     }
 
     /** The result of an item; null when it is not known, or is none of that type. */
     public synchronized <R> R known(String stage, String item, Class<R> type) {
-        Entry entry = stages.getOrDefault(stage, Map.of()).get(item);
+        Entry entry = items(stage).get(item);
         if (entry == null) {
             return null;
         }
@@ -149,7 +152,7 @@ public final class Journal implements AutoCloseable {
 
     /** The files of an item, as they were when it was done. */
     public synchronized List<Written> files(String stage, String item) {
-        Entry entry = stages.getOrDefault(stage, Map.of()).get(item);
+        Entry entry = items(stage).get(item);
         return entry == null ? List.of() : entry.files();
     }
 
@@ -167,8 +170,7 @@ public final class Journal implements AutoCloseable {
      */
     public void releaseFiles(String stage, String folder) throws IOException {
         synchronized (this) {
-            for (Map.Entry<String, Entry> item :
-                    List.copyOf(stages.getOrDefault(stage, Map.of()).entrySet())) {
+            for (Map.Entry<String, Entry> item : List.copyOf(items(stage).entrySet())) {
                 List<Written> files = item.getValue().files();
                 List<Written> left = files.stream()
                         .filter(file -> !file.file().startsWith(folder + "/"))
@@ -268,7 +270,7 @@ public final class Journal implements AutoCloseable {
     /** Takes back an item. */
     public synchronized void forget(String stage, String item) throws IOException {
         requireWritable();
-        if (stages.getOrDefault(stage, Map.of()).remove(item) != null) {
+        if (items(stage).remove(item) != null) {
             pending.add(text(json.createObjectNode().put("stage", stage).put("item", item)));
         }
     }

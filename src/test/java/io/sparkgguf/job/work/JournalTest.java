@@ -1,6 +1,7 @@
 package io.sparkgguf.job.work;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -13,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -72,10 +74,42 @@ class JournalTest {
             journal.forget("gone");
         }
         try (Journal journal = open()) {
-            assertEquals(List.of(new Journal.Kept("guard", "1", file("x", 2))), journal.files());
+            assertEquals(List.of(file("x", 2)), journal.files());
             assertNull(journal.known("sums", "1", String.class));
             assertEquals("b", journal.known("sums", "2", String.class));
             assertEquals(0, journal.count("gone"));
+        }
+    }
+
+    @Test
+    void resultsGoWithTheirFiles() throws IOException {
+        try (Journal journal = open()) {
+            journal.record("solve", "1", "first", List.of(file("x", 1)));
+            journal.record("guard", "1", "second", List.of(file("x", 2)));
+            journal.record("guard", "2", "third", List.of(file("y", 2), file("z", 3)));
+            journal.record("sums", "1", 1, List.of());
+            journal.forgetFile(folder.resolve("x").toString());
+            assertEquals(0, journal.count("solve"));
+            assertEquals(Set.of(folder + "/y", folder + "/z"), journal.fileNames());
+        }
+        try (Journal journal = open()) {
+            assertEquals(Set.of(folder + "/y", folder + "/z"), journal.fileNames());
+            assertTrue(journal.knowsAll("sums", List.of("1")));
+            assertFalse(journal.knowsAll("guard", List.of("1", "2")));
+            assertTrue(journal.knowsAll("none", List.of()));
+        }
+    }
+
+    @Test
+    void resultsMayOutliveTheirFiles() throws IOException {
+        try (Journal journal = open()) {
+            journal.record("pass", "1", "kept", List.of(file("partials/1", 1), file("hidden/1", 2)));
+            journal.record("pass", "2", "kept", List.of(file("partials-2", 1)));
+            journal.releaseFiles("pass", folder.resolve("partials").toString());
+        }
+        try (Journal journal = open()) {
+            assertEquals(List.of(file("partials-2", 1), file("hidden/1", 2)), journal.files());
+            assertEquals("kept", journal.known("pass", "1", String.class));
         }
     }
 
