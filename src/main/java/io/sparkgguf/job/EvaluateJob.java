@@ -59,6 +59,7 @@ public final class EvaluateJob {
         long memory = task.memory(passages.get(0).tokens().length, settings.context());
         progress.say("%s: %d sequences of %,d tokens through %d model(s); %,d MiB of memory for each task"
                 .formatted(Version.TOOL, text.count(), settings.context(), models.size() + 1, (memory >> 20) + 1));
+        session.requireRoom("evaluating a passage", memory, "fewer models at once");
         stages.put("read", seconds(start));
 
         session.context();

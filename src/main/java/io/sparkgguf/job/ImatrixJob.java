@@ -71,6 +71,7 @@ public final class ImatrixJob {
                     memory = held;
                     progress.say("%s: %d sequences of %,d tokens; %,d MiB of memory for each task"
                             .formatted(Version.TOOL, text.count(), settings.context(), (memory >> 20) + 1));
+                    session.requireRoom("seeing a passage", memory, null);
                     work.during(session::context);
                     long start = System.nanoTime();
                     work.during(() -> Stage.of("imatrix", passages, task)

@@ -68,6 +68,7 @@ public final class QuantizeJob {
                         plan.weights(),
                         plan.units().size(),
                         plan.bitsPerWeight()));
+        TaskRoom.require(session, prepared);
         work = new WorkFolder(storage, settings.work(), plan.files(), settings.reportFile());
         try (WorkRun run = new WorkRun(session, work)) {
             return run.during(() -> make(run, prepared));
