@@ -3,6 +3,7 @@ package io.sparkgguf.job.stage;
 import io.sparkgguf.storage.Names;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.hadoop.HadoopStorage;
+import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -121,14 +122,22 @@ public final class Session implements AutoCloseable {
         return context;
     }
 
-    /** A file's name such that executors, which run in folders of their own, mean the same file; null stays null. */
+    /**
+     * A file's name such that executors, which run in folders of their own, mean the same file; null stays null.
+     *
+     * @throws InvalidInputException for a relative path when the driver, too, runs in a folder that the cluster chose
+     */
     public String everywhere(String file) {
-        return file == null
-                        || file.isEmpty()
-                        || isLocal()
-                        || !Names.scheme(file).isEmpty()
-                ? file
-                : Path.of(file).toAbsolutePath().toString();
+        if (file == null || file.isEmpty() || isLocal() || !Names.scheme(file).isEmpty()) {
+            return file;
+        }
+        if (!Path.of(file).isAbsolute()
+                && conf.get("spark.submit.deployMode", "client").equals("cluster")) {
+            throw new InvalidInputException(
+                    "Cannot use " + file + " with --deploy-mode cluster: the driver runs in a folder"
+                            + " of its own, so name an absolute path or a URI");
+        }
+        return Path.of(file).toAbsolutePath().toString();
     }
 
     /** Whether the process was told to end. */
