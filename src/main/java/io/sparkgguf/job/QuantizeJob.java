@@ -109,16 +109,11 @@ public final class QuantizeJob {
         }
     }
 
-<<<<<<< HEAD
-    private List<UnitResult> quantize(Plan plan) throws IOException {
-        UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
+    private List<UnitResult> quantize(Prepared prepared) throws IOException {
+        Plan plan = prepared.plan();
+        UnitRunner runner = new UnitRunner(prepared.pin(storage), work.parts(), settings.allowNonFinite());
         return Stage.of("quantize", plan.units(), runner::run)
                 .describe(TensorNames.behind("quantize", plan.tensors().stream().map(PlannedTensor::name)))
-=======
-    private List<UnitResult> quantize(Prepared prepared) throws IOException {
-        UnitRunner runner = new UnitRunner(prepared.pin(storage), work.parts(), settings.allowNonFinite());
-        return Stage.of("quantize", prepared.plan().units(), runner::run)
->>>>>>> reads
                 .cost(WorkUnit::cost)
                 .size(unit -> unit.sourceBytes() + unit.bytes())
                 .memory(WorkUnit::memory)

@@ -2,6 +2,7 @@ package io.sparkgguf.job.stage;
 
 import com.codahale.metrics.Gauge;
 import com.codahale.metrics.MetricRegistry;
+import io.sparkgguf.storage.Retries;
 import io.sparkgguf.storage.Traffic;
 import java.util.Iterator;
 import java.util.Map;
@@ -68,6 +69,7 @@ public final class MetricsPlugin implements SparkPlugin {
     private static void registerProcess(MetricRegistry registry) {
         gauge(registry, "bytesRead", () -> Traffic.ofProcess().read() + ofHadoop("bytesRead"));
         gauge(registry, "bytesWritten", () -> Traffic.ofProcess().written() + ofHadoop("bytesWritten"));
+        gauge(registry, "readsRetried", Retries::count);
     }
 
     private static long ofHadoop(String statistic) {
