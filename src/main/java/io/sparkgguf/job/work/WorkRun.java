@@ -15,7 +15,9 @@ public final class WorkRun implements AutoCloseable {
 
     private final Session session;
     private final WorkFolder work;
+    private final Outputs outputs;
     private final Runnable cleanUp;
+    private boolean ended;
 
     /**
      * For a run with one output, which is not written in the folder.
@@ -24,16 +26,24 @@ public final class WorkRun implements AutoCloseable {
      * @param output the file that the run is to write; whether it can be is found out at once
      */
     public WorkRun(Session session, Storage storage, String folder, String output) {
-        this(session, new WorkFolder(storage, folder, List.of(), output));
+        this(session, new WorkFolder(storage, folder), new Outputs(storage, List.of(), output));
     }
 
-    public WorkRun(Session session, WorkFolder work) {
+    public WorkRun(Session session, WorkFolder work, Outputs outputs) {
         this.session = session;
         this.work = work;
+        this.outputs = outputs;
         cleanUp = () -> {
             session.interrupt();
-            work.remove();
+            end();
         };
+    }
+
+    /** Leaves what another run may have made of these names. Waits while something is made, and lets nothing be made after. */
+    private synchronized void end() {
+        ended = true;
+        outputs.abort(work);
+        work.remove();
     }
 
     /** What is done while the folder is there. */
@@ -48,7 +58,15 @@ public final class WorkRun implements AutoCloseable {
     /** @param fingerprint as in {@link WorkFolder#create(Progress, String)} */
     public void create(Progress progress, String fingerprint) throws IOException {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
+        make(progress, fingerprint);
+    }
+
+    private synchronized void make(Progress progress, String fingerprint) throws IOException {
+        if (ended) {
+            throw new InterruptedIOException("Cannot begin the run: it was interrupted");
+        }
         work.create(progress, fingerprint);
+        outputs.begin(work);
     }
 
     /** Where tasks write. */
@@ -70,7 +88,7 @@ public final class WorkRun implements AutoCloseable {
 
     @Override
     public void close() {
-        work.remove();
+        end();
         try {
             ShutdownHookManager.get().removeShutdownHook(cleanUp);
         } catch (IllegalStateException e) {
