@@ -136,8 +136,8 @@ public final class PinnedStorage implements Storage {
     }
 
     @Override
-    public List<String> discardUnfinished(String target) throws IOException {
-        return storage.discardUnfinished(target);
+    public List<String> discardUnfinished(String target, String handle) throws IOException {
+        return storage.discardUnfinished(target, handle);
     }
 
     @Override

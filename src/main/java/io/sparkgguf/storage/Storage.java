@@ -92,12 +92,13 @@ public interface Storage extends Serializable {
     }
 
     /**
-     * Removes what runs that are gone left of a file that they did not finish: its unfinished file, open uploads.
+     * Removes what runs that are gone left of a file that they did not finish: its unfinished file, an open upload.
      *
      * @param target the final name; a file of that name stays
-     * @return what was removed, a name each
+     * @param handle what {@link FileCommit#handle} gave the run, or null when nobody knows
+     * @return what was removed, for people
      */
-    default List<String> discardUnfinished(String target) throws IOException {
+    default List<String> discardUnfinished(String target, String handle) throws IOException {
         String file = Unfinished.file(target);
         if (!exists(file)) {
             return List.of();
