@@ -108,7 +108,8 @@ public final class QuantizeJob {
 
     private List<UnitResult> quantize(Prepared prepared) throws IOException {
         Plan plan = prepared.plan();
-        UnitRunner runner = new UnitRunner(prepared.pin(storage), work.parts(), settings.allowNonFinite());
+        Storage files = prepared.pin(storage).scratch(); // a part is checked when it is copied, and can be made again
+        UnitRunner runner = new UnitRunner(files, work.parts(), settings.allowNonFinite());
         return Stage.of("quantize", plan.units(), runner::run)
                 .describe(TensorNames.behind("quantize", plan.tensors().stream().map(PlannedTensor::name)))
                 .cost(WorkUnit::cost)

@@ -126,6 +126,11 @@ public final class PinnedStorage implements Storage {
     }
 
     @Override
+    public synchronized Storage scratch() {
+        return new PinnedStorage(storage.scratch(), new HashMap<>(seen), pinsAll);
+    }
+
+    @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return storage.openForWriting(file);
     }

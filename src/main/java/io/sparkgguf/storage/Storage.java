@@ -107,6 +107,14 @@ public interface Storage extends Serializable {
         return List.of(file);
     }
 
+    /**
+     * The same files, written by whoever can make them again: where that is faster, they need not outlive a crash of the
+     * machine when they have been closed and renamed. The end of a process does them no harm.
+     */
+    default Storage scratch() {
+        return this;
+    }
+
     /** Gives a file another name in the same place, replacing what had that name; atomic where the place can do that. */
     void rename(String from, String to) throws IOException;
 

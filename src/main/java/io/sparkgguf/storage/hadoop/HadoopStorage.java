@@ -51,13 +51,18 @@ public final class HadoopStorage implements Storage {
     static final int BUFFER = 1 << 20;
     private static final FsPermission OWNER_ONLY_FOLDER = new FsPermission((short) 0700);
 
-    private final LocalStorage local = new LocalStorage();
+    private final Storage local;
     private final HashMap<String, String> settings;
     private transient Configuration configuration;
 
     /** @param settings Hadoop's, on top of its defaults and of the site files on the class path */
     public HadoopStorage(Map<String, String> settings) {
+        this(settings, new LocalStorage());
+    }
+
+    private HadoopStorage(Map<String, String> settings, Storage local) {
         this.settings = new HashMap<>(settings);
+        this.local = local;
     }
 
     /** With all settings of {@code configuration} as they are now. */
@@ -255,6 +260,11 @@ public final class HadoopStorage implements Storage {
         } catch (IOException e) {
             throw failure("write", file, e);
         }
+    }
+
+    @Override
+    public Storage scratch() {
+        return new HadoopStorage(settings, local.scratch());
     }
 
     @Override
