@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -30,6 +31,18 @@ final class Distribution {
         }
         assumeTrue(complete, missing);
         return Path.of(home).toAbsolutePath();
+    }
+
+    /** The jars that know the settings of YARN and Kubernetes; none without a distribution. */
+    static List<Path> extras() throws IOException {
+        String home = System.getenv("SPARK_HOME");
+        List<Path> found = new ArrayList<>();
+        if (home != null) {
+            for (String prefix : List.of("spark-yarn_2.13-4", "spark-kubernetes_2.13-4", "kubernetes-")) {
+                found.addAll(jars(Path.of(home), prefix));
+            }
+        }
+        return found;
     }
 
     private static List<Path> jars(Path home, String prefix) throws IOException {
