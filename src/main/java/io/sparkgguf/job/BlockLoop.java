@@ -59,7 +59,7 @@ final class BlockLoop {
         this.asked = calibration.settings();
         this.work = work;
         this.journal = work.journal();
-        this.storage = session.storage();
+        this.storage = prepared.pin(session.storage());
         this.progress = progress;
         stages = new BlockStages(session, settings, prepared, work, progress);
         results = new UnitResult[plan.units().size()];

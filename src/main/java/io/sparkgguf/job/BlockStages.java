@@ -35,7 +35,7 @@ final class BlockStages {
         this.plan = prepared.plan();
         this.calibration = prepared.calibration();
         this.work = work;
-        this.storage = session.storage();
+        this.storage = prepared.pin(session.storage());
         this.remembered = new RememberedStages(session, work.journal(), progress);
         this.original = ModelWeights.of(prepared.checkpoint().model());
         plan.tensors().forEach(tensor -> unitsOf.add(new ArrayList<>()));

@@ -80,10 +80,11 @@ public final class ImatrixJob {
         Outputs outputs = new Outputs(storage, List.of(), settings.output());
         try (WorkRun work = new WorkRun(session, folder, outputs)) {
             work.create(WorkFolder.Start.FRESH, Results.JSON, progress);
-            ImatrixTask task = new ImatrixTask(storage, folder.parts(), model, columns);
+            ImatrixTask task = new ImatrixTask(checkpoint.pin(storage), folder.parts(), model, columns);
             long memory = task.memory(passages.get(0).tokens().length);
             progress.say("%s: %d sequences of %,d tokens; %,d MiB of memory for each task"
                     .formatted(Version.TOOL, text.count(), settings.context(), (memory >> 20) + 1));
+            session.requireRoom("seeing a passage", memory, null);
             work.during(session::context);
             long start = System.nanoTime();
             work.during(() -> Stage.of("imatrix", passages, task)

@@ -3,6 +3,8 @@ package io.sparkgguf.job;
 import io.sparkgguf.job.work.Fingerprint;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.report.PlanReport;
+import io.sparkgguf.storage.PinnedStorage;
+import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.Metadata;
 import java.util.List;
 
@@ -26,4 +28,11 @@ public record Prepared(
         CalibrationPlan calibration,
         Fingerprint fingerprint,
         List<String> warnings,
-        PlanReport planReport) {}
+        PlanReport planReport) {
+
+    /** The storage for tasks: what they make comes from the files that were planned with, or from none. */
+    PinnedStorage pin(Storage storage) {
+        PinnedStorage pinned = checkpoint.pin(storage);
+        return importance == null ? pinned : PinnedStorage.of(pinned, List.of(importance.status()));
+    }
+}

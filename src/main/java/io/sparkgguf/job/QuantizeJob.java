@@ -77,6 +77,7 @@ public final class QuantizeJob {
                         plan.weights(),
                         plan.units().size(),
                         plan.bitsPerWeight()));
+        TaskRoom.require(session, prepared);
         work = new WorkFolder(storage, settings.work(), settings.output(), prepared.fingerprint());
         outputs = new Outputs(storage, plan.files(), settings.reportFile());
         try (WorkRun run = new WorkRun(session, work, outputs)) {
@@ -97,11 +98,11 @@ public final class QuantizeJob {
             timed("check", () -> Inventory.check(session, storage, work.journal(), progress));
         }
         BlockLoop.Outcome loop = prepared.calibration() == null ? null : timed("calibrate", () -> calibrate(prepared));
-        List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(plan));
+        List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(prepared));
         List<String> notes = timed("assemble", () -> assemble(prepared, units));
         List<Long> digests = timed("validate", () -> validate(plan, units));
         Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop, notes).build();
-        prepared.checkpoint().requireUnchanged(storage);
+        prepared.pin(storage).requireUnchanged();
         outputs.publish(work, ReportFile.json(report));
         return report;
     }
@@ -119,8 +120,10 @@ public final class QuantizeJob {
         return new BlockLoop(session, settings, prepared, work, progress).run();
     }
 
-    private List<UnitResult> quantize(Plan plan) throws IOException {
-        UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
+    private List<UnitResult> quantize(Prepared prepared) throws IOException {
+        Plan plan = prepared.plan();
+        Storage files = prepared.pin(storage).scratch(); // a part is checked when it is copied, and can be made again
+        UnitRunner runner = new UnitRunner(files, work.parts(), settings.allowNonFinite());
         return new RememberedStages(session, work.journal(), progress)
                 .run(
                         "quantize",
@@ -150,7 +153,7 @@ public final class QuantizeJob {
             work.journal().forgetFile(work.part(unit.id()));
         }
         List<UnitResult> again = prepared.calibration() == null
-                ? quantize(prepared.plan())
+                ? quantize(prepared)
                 : calibrate(prepared).units();
         for (WorkUnit unit : damaged) {
             long before = units.get(unit.id()).digest();

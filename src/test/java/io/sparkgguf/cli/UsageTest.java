@@ -17,7 +17,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Command lines that are not understood: one line with the reason, one with where to read on, exit code 2. */
 class UsageTest {
-    private static final String KNOWN_COMMANDS = "Known: quantize, plan, inspect, validate, evaluate, imatrix, help";
+    private static final String KNOWN_COMMANDS =
+            "Known: quantize, plan, inspect, validate, evaluate, imatrix, clean, help";
 
     @TempDir
     private Path folder;

@@ -1,5 +1,6 @@
 package io.sparkgguf.job.work;
 
+import io.sparkgguf.job.stage.Events;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.Storage;
@@ -89,8 +90,11 @@ public final class Outputs {
         try (OutputStream out = storage.create(unfinishedReport())) {
             out.write(reportBytes);
         }
-        for (FileCommit commit : commits) {
-            commit.publish();
+        for (int file = 0; file < commits.size(); file++) {
+            commits.get(file).publish();
+            OutputFile published = files.get(file);
+            Events.info(
+                    "commit", "file", published.file(), "bytes", published.length(), "tensors", published.tensors());
         }
         storage.rename(unfinishedReport(), report);
         begun = false;

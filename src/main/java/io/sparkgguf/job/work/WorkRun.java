@@ -17,6 +17,7 @@ public final class WorkRun implements AutoCloseable {
     private final WorkFolder work;
     private final Outputs outputs;
     private final Runnable cleanUp;
+    private boolean ended;
 
     public WorkRun(Session session, WorkFolder work, Outputs outputs) {
         this.session = session;
@@ -28,8 +29,9 @@ public final class WorkRun implements AutoCloseable {
         };
     }
 
-    /** Leaves what another run may have made of these names. */
-    private void end() {
+    /** Leaves what another run may have made of these names. Waits while something is made, and lets nothing be made after. */
+    private synchronized void end() {
+        ended = true;
         outputs.abort(work);
         work.end();
     }
@@ -42,6 +44,13 @@ public final class WorkRun implements AutoCloseable {
     /** Makes all that is needed before work begins; the parameters are those of {@link WorkFolder#create}. */
     public void create(WorkFolder.Start start, ObjectMapper json, Progress progress) throws IOException {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
+        make(start, json, progress);
+    }
+
+    private synchronized void make(WorkFolder.Start start, ObjectMapper json, Progress progress) throws IOException {
+        if (ended) {
+            throw new InterruptedIOException("Cannot begin the run: it was interrupted");
+        }
         work.create(start, json, progress);
         outputs.begin(work);
     }
