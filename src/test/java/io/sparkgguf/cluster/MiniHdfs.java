@@ -2,12 +2,20 @@ package io.sparkgguf.cluster;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
+import org.apache.logging.log4j.Level;
+import org.apache.logging.log4j.core.config.Configurator;
 
 /** A namenode and datanodes of HDFS in this process, on ports of the loopback interface. */
 public final class MiniHdfs implements AutoCloseable {
+    private static final List<String> QUIET = List.of(
+            "org.apache.hadoop.hdfs.server",
+            "org.apache.hadoop.fs.CachingGetSpaceUsed",
+            "org.apache.hadoop.security.authentication");
+
     private final MiniDFSCluster cluster;
 
     private MiniHdfs(MiniDFSCluster cluster) {
@@ -16,6 +24,7 @@ public final class MiniHdfs implements AutoCloseable {
 
     /** @param folder where blocks and the namenode's files go */
     public static MiniHdfs start(Path folder, int datanodes) throws IOException {
+        QUIET.forEach(name -> Configurator.setLevel(name, Level.OFF)); // nobody acts on what they warn of
         Configuration configuration = new Configuration();
         configuration.set("hdfs.minidfs.basedir", folder.toString());
         configuration.setInt("dfs.replication", Math.min(2, datanodes));

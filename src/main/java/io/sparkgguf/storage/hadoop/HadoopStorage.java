@@ -32,7 +32,6 @@ import org.apache.hadoop.fs.MultipartUploader;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
-import org.apache.hadoop.fs.UploadHandle;
 import org.apache.hadoop.fs.impl.FileSystemMultipartUploader;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.security.AccessControlException;
@@ -98,7 +97,7 @@ public final class HadoopStorage implements Storage {
         }
     }
 
-    private FileSystem fileSystem(Path path) throws IOException {
+    FileSystem fileSystem(Path path) throws IOException {
         try {
             return path.getFileSystem(configuration());
         } catch (UnsupportedFileSystemException e) {
@@ -326,13 +325,8 @@ public final class HadoopStorage implements Storage {
             JoinedCommit.requireOurs(this, unfinished);
         }
         List<String> removed = new ArrayList<>(Storage.super.discardUnfinished(target, handle));
-        FileCommit commit = commit(target, 0);
-        if (handle != null && commit instanceof StoredCommit stored) {
-            UploadHandle upload = UploadHandles.parse(handle);
-            if (stored.isOpen(upload)) {
-                UploadCommit.abort(this, target, upload);
-                removed.add("the open upload of " + target);
-            }
+        if (commit(target, 0) instanceof StoredCommit) {
+            removed.addAll(StoredCommit.discard(this, target, handle));
         }
         return removed;
     }
