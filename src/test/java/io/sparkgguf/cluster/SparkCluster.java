@@ -115,14 +115,19 @@ public final class SparkCluster implements AutoCloseable {
 
     /** Starts {@code submit/spark-gguf COMMAND --master URL ARGUMENTS}: the driver is its process. */
     public Submission submit(String command, String... arguments) throws IOException {
+        return submit(Map.of(), command, List.of(arguments));
+    }
+
+    /** The same. */
+    public Submission submit(String command, List<String> arguments) throws IOException {
         return submit(Map.of(), command, arguments);
     }
 
     /** The same with variables in the launcher's environment. */
-    public synchronized Submission submit(Map<String, String> environment, String command, String... arguments)
+    public synchronized Submission submit(Map<String, String> environment, String command, List<String> arguments)
             throws IOException {
         List<String> line = new ArrayList<>(List.of(command, "--master", url));
-        line.addAll(List.of(arguments));
+        line.addAll(arguments);
         Submission submission =
                 Submission.start(LAUNCHER, folder, "submission-" + submissions.size(), environment, line);
         submissions.add(submission);
