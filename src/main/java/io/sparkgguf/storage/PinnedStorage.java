@@ -141,6 +141,11 @@ public final class PinnedStorage implements Storage {
     }
 
     @Override
+    public Optional<AbortableOutput> createAtOnce(String file) throws IOException {
+        return storage.createAtOnce(file);
+    }
+
+    @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return storage.openForWriting(file);
     }

@@ -92,6 +92,14 @@ public interface Storage extends Serializable {
     }
 
     /**
+     * The same where a file appears under its name at once, when its stream is closed, and not at all when it is aborted.
+     * Empty where a file grows in sight: there it is written under another name and renamed.
+     */
+    default Optional<AbortableOutput> createAtOnce(String file) throws IOException {
+        return Optional.empty();
+    }
+
+    /**
      * Opens a file for positional writes without emptying it, making it when there is none. Empty where the place has
      * no such writes (HDFS, object stores): there a file is put together in other ways.
      */

@@ -5,11 +5,13 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.Serializable;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 
 /**
- * Writes files that are either whole or absent: under a name of their own first, then renamed. Retries and speculative
- * copies of a task write the same bytes beside each other, and whichever is renamed last replaces its equal.
+ * Writes files that are either whole or absent: under a name of their own first, then renamed; where a file appears only
+ * when it is closed (object stores, in which a rename is a copy), at once. Retries and speculative copies of a task write
+ * the same bytes beside each other, and whichever is done last replaces its equal.
  */
 public final class WholeFile {
     /** What this thread wrote since it was asked to note it. */
@@ -55,17 +57,30 @@ public final class WholeFile {
 
     /** Writes {@code file}; when {@code body} fails, nothing of it is left. */
     public static void write(Storage storage, String file, Body body) throws IOException {
-        String temporary = file + "." + UUID.randomUUID() + ".tmp";
         List<Written> noted = NOTED.get();
-        Digesting digesting = null;
+        if (noted == null) {
+            writeWhole(storage, file, body);
+            return;
+        }
+        Written[] written = new Written[1];
+        writeWhole(storage, file, out -> {
+            Digesting digesting = new Digesting(out);
+            body.write(digesting);
+            written[0] = new Written(file, digesting.length, digesting.digest.value());
+        });
+        noted.add(written[0]);
+    }
+
+    private static void writeWhole(Storage storage, String file, Body body) throws IOException {
+        Optional<AbortableOutput> atOnce = storage.createAtOnce(file);
+        if (atOnce.isPresent()) {
+            write(atOnce.get(), body);
+            return;
+        }
+        String temporary = file + "." + UUID.randomUUID() + ".tmp";
         try {
             try (OutputStream out = storage.create(temporary)) {
-                if (noted == null) {
-                    body.write(out);
-                } else {
-                    digesting = new Digesting(out);
-                    body.write(digesting);
-                }
+                body.write(out);
             }
             storage.rename(temporary, file);
         } catch (IOException | RuntimeException | Error e) {
@@ -76,9 +91,20 @@ public final class WholeFile {
             }
             throw e;
         }
-        if (noted != null) {
-            noted.add(new Written(file, digesting.length, digesting.digest.value()));
+    }
+
+    private static void write(AbortableOutput out, Body body) throws IOException {
+        try {
+            body.write(out);
+        } catch (IOException | RuntimeException | Error e) {
+            try {
+                out.abort();
+            } catch (IOException leftover) {
+                e.addSuppressed(leftover);
+            }
+            throw e;
         }
+        out.close();
     }
 
     /** Takes the digest of what goes through. */

@@ -1,5 +1,6 @@
 package io.sparkgguf.storage.hadoop;
 
+import io.sparkgguf.storage.AbortableOutput;
 import io.sparkgguf.storage.Explained;
 import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.LocalStorage;
@@ -22,6 +23,7 @@ import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.EtagSource;
+import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FSDataOutputStreamBuilder;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
@@ -52,6 +54,9 @@ public final class HadoopStorage implements Storage {
     private static final String LONGEST_WAIT = "spark-gguf.retry.longest-wait.ms";
 
     static final int BUFFER = 1 << 20;
+    /** An option of S3A: no look for folders of the name before an object is written. */
+    private static final String CREATE_UNCHECKED = "fs.s3a.create.performance";
+
     private static final FsPermission OWNER_ONLY_FOLDER = new FsPermission((short) 0700);
 
     private final Storage local;
@@ -283,6 +288,27 @@ public final class HadoopStorage implements Storage {
             if (system.exists(path)) {
                 return false;
             }
+            throw failure("write", file, e);
+        }
+    }
+
+    @Override
+    public Optional<AbortableOutput> createAtOnce(String file) throws IOException {
+        if (isLocal(file)) {
+            return Optional.empty();
+        }
+        Path path = path(file);
+        FileSystem system = fileSystem(path);
+        try {
+            if (!system.hasPathCapability(path, CommonPathCapabilities.ABORTABLE_STREAM)) {
+                return Optional.empty();
+            }
+            FSDataOutputStreamBuilder<?, ?> builder =
+                    system.createFile(path).overwrite(true).recursive();
+            builder.opt(CREATE_UNCHECKED, true);
+            FSDataOutputStream out = builder.build();
+            return Optional.of(new HadoopAbortableOutput(file, out));
+        } catch (IOException e) {
             throw failure("write", file, e);
         }
     }
