@@ -4,6 +4,7 @@ import io.sparkgguf.job.Version;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -84,6 +85,12 @@ public final class Main implements Runnable {
     static int run(String... args) {
         CommandLine line = new CommandLine(new Main());
         PrintWriter err = line.getErr();
+        Optional<String> secret = UriCredentials.refusal(args);
+        if (secret.isPresent()) {
+            err.println("spark-gguf: " + secret.get());
+            err.flush();
+            return USAGE;
+        }
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler(Main::explainUsage);
         line.setExecutionExceptionHandler((failure, command, parsed) -> explain(failure, command.getErr()));
