@@ -47,12 +47,7 @@ final class BlockHessians {
     /** What tasks do with the Hessians of a block. */
     static HessianTasks tasks(BlockStages stages, int block) {
         CalibrationSettings asked = stages.calibration().settings();
-        return new HessianTasks(
-                stages.storage(),
-                stages.calibration().folder(),
-                block,
-                asked.gptq(),
-                asked.work().taskMemory());
+        return new HessianTasks(stages.storage(), stages.calibration().folder(), block, asked.gptq(), asked.work());
     }
 
     /**
@@ -119,14 +114,28 @@ final class BlockHessians {
             factors.add(new HessianTasks.FactorItem(
                     input, grids.get(input), calibration.tokens().counted(false), solved, held, isPaired(input)));
         }
-        if (!journal.knowsAll(
-                key("factors"), inputs.stream().map(LinearInput::name).toList())) {
+        List<HessianTasks.Factored> known = known();
+        if (known == null) {
             ShardTasks.Outcome nonFinite = sums(done, keep, tiles);
             if (nonFinite != null) {
                 return new Seen(null, nonFinite);
             }
+            known = factors(factors);
         }
-        return new Seen(factors(factors), null);
+        return new Seen(known, null);
+    }
+
+    /** What became of all the inputs' Hessians, if that is done. */
+    private List<HessianTasks.Factored> known() {
+        List<HessianTasks.Factored> known = new ArrayList<>();
+        for (LinearInput input : inputs) {
+            known.add(journal.known(factored(stages, index), input.name(), HessianTasks.Factored.class));
+        }
+        return known.contains(null) ? null : known;
+    }
+
+    private static String factored(BlockStages stages, int block) {
+        return stages.name(block, "factors are done");
     }
 
     private boolean isSolved(LinearInput input) {
@@ -214,21 +223,37 @@ final class BlockHessians {
     }
 
     private List<HessianTasks.Factored> factors(List<HessianTasks.FactorItem> factors) throws IOException {
-        return stages.run(
-                "factors",
-                key("factors"),
-                Stage.of(name("factors"), factors, Noted.of(hessians::factor))
-                        .describe(TensorNames.behind(name("factors of"), labels()))
-                        .cost(item -> Math.pow(item.grid().order(), 3))
-                        .size(item -> item.grid().memory()),
-                item -> item.input().name(),
-                HessianTasks.Factored.class);
+        String behind = " from " + label(inputs.get(0));
+        List<HessianTasks.Factored> factored = new FactorStages(
+                        hessians,
+                        name("factors"),
+                        stage -> stages.run(
+                                "factors", stage.name() + behind, stage, FactorTasks.Item::id, FactorTasks.Done.class),
+                        this::releaseFolder)
+                .run(factors);
+        for (HessianTasks.Factored each : factored) {
+            journal.record(factored(stages, index), each.input().name(), each, List.of());
+        }
+        journal.flush();
+        return factored;
+    }
+
+    private void releaseFolder(String scratch) throws IOException {
+        journal.releaseFiles(name("factors"), scratch);
+        storage.delete(scratch);
+    }
+
+    /**
+     * Takes back what is known of a block's factors: a file of them is lost, and those that it was made from may be gone.
+     */
+    static void forgetFactors(BlockStages stages, int block) throws IOException {
+        stages.journal().forgetAll(stages.name(block, "factors"));
     }
 
     /** Removes all that was made for the block but moved states; its tensors are done. */
     void release() throws IOException {
         journal.forget(key("sums"));
-        journal.forget(key("factors"));
+        forgetFactors(stages, index);
         journal.releaseFiles(pass(stages, index, inputs.get(0)), folder.block(storage, index));
         storage.delete(folder.block(storage, index));
     }

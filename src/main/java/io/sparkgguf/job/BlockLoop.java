@@ -12,6 +12,7 @@ import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.WholeFile;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -100,18 +101,30 @@ final class BlockLoop {
 
     /** Does it. When files of the work folder turn out lost or damaged, goes back to what made them. */
     Outcome run() throws IOException {
+        if (work.isResumed()) {
+            check();
+        }
         for (int round = 1; ; round++) {
             try {
                 return loop();
             } catch (IOException | InvalidInputException e) {
-                if (round == ROUNDS
-                        || session.isInterrupted()
-                        || !mayBeLoss(e)
-                        || Inventory.check(session, storage, journal, progress).isEmpty()) {
+                if (round == ROUNDS || session.isInterrupted() || !mayBeLoss(e) || !check()) {
                     throw e;
                 }
             }
         }
+    }
+
+    /** Whether something was lost, which is not known any more then. */
+    private boolean check() throws IOException {
+        List<WholeFile.Written> lost = Inventory.check(session, storage, journal, progress);
+        for (CalibrationPlan.Block block : calibration.blocks(plan)) {
+            String folder = calibration.folder().block(storage, block.index()) + "/";
+            if (lost.stream().anyMatch(file -> file.file().startsWith(folder))) {
+                BlockHessians.forgetFactors(stages, block.index());
+            }
+        }
+        return !lost.isEmpty();
     }
 
     /** Whether a failure speaks of reading a file in the work folder. */

@@ -281,14 +281,19 @@ final class CalibrationPlan {
                 .orElse(0);
         long taskMemory = settings.work().taskMemory();
         long forward = Decoder.memory(config, 0, batch) + (long) batch * config.width() * Float.BYTES;
-        memory.put("forward", forward);
-        memory.put("hessians", (corrects() ? 2 : 1) * forward + HessianPart.memory(all, taskMemory, batch, corrects()));
+        int paths = corrects() ? 2 : 1;
+        memory.put("forward", forward + ShardTasks.keptMemory(config, 1));
+        memory.put(
+                "hessians",
+                paths * forward
+                        + ShardTasks.keptMemory(config, paths)
+                        + HessianPart.memory(all, taskMemory, batch, corrects()));
         long tile = all.values().stream().mapToLong(TileGrid::values).max().orElse(0) * Double.BYTES;
         memory.put("sums", 2 * tile);
         memory.put(
                 "factors",
                 all.values().stream()
-                        .mapToLong(grid -> HessianTasks.factorMemory(grid, taskMemory))
+                        .mapToLong(grid -> FactorTasks.memory(grid, settings.work()))
                         .max()
                         .orElse(0));
         return memory;
