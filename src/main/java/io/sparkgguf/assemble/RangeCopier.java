@@ -1,69 +1,76 @@
 package io.sparkgguf.assemble;
 
-import io.sparkgguf.storage.RangeReader;
-import io.sparkgguf.storage.RangeWriter;
+import io.sparkgguf.storage.RangeContent;
+import io.sparkgguf.storage.RangeSink;
 import io.sparkgguf.storage.Storage;
-import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.Serializable;
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.List;
 
-/** Fills byte ranges of an output file from the parts. Zeros between pieces are written, not assumed. */
+/** Fills byte ranges of output files from the parts. Zeros between pieces are written, not assumed. */
 public final class RangeCopier implements Serializable {
     private static final long serialVersionUID = 1L;
-    private static final int BUFFER = 4 << 20;
+
+    /** Bytes of memory that copying takes, beside what the place takes. */
+    public static final long MEMORY = PieceStream.BUFFER;
 
     private final Storage storage;
-    private final String[] outputs;
+    private final List<RangeSink> outputs;
 
     /**
-     * @param outputs existing files that the ranges belong to, by index
+     * @param outputs where the ranges go, by index of their file
      */
-    public RangeCopier(Storage storage, String... outputs) {
+    public RangeCopier(Storage storage, List<RangeSink> outputs) {
         this.storage = storage;
-        this.outputs = outputs.clone();
+        this.outputs = List.copyOf(outputs);
     }
 
-    /** Writes the range; doing it again writes the same bytes. Returns its length. */
-    public Long run(ByteRange range) throws IOException {
-        byte[] buffer = new byte[(int) Math.min(BUFFER, range.length())];
-        try (RangeWriter out = open(outputs[range.output()])) {
-            long at = range.offset();
-            for (Piece piece : range.pieces()) {
-                zeros(out, at, piece.offset() - at, buffer);
-                copy(out, piece, buffer);
-                at = piece.offset() + piece.length();
+    /**
+     * Writes the range, unless a part of it is missing or wrong; doing it again writes the same bytes.
+     *
+     * @return the receipt, or all of the range's parts that cannot be used
+     */
+    public Copied run(ByteRange range) throws IOException {
+        RangeContent content = new RangeContent() {
+            @Override
+            public long length() {
+                return range.length();
             }
-            zeros(out, at, range.offset() + range.length() - at, buffer);
+
+            @Override
+            public InputStream open() {
+                return new PieceStream(storage, range);
+            }
+        };
+        try {
+            String receipt = outputs.get(range.output()).write(range.index(), range.offset(), range.last(), content);
+            return new Copied(receipt, List.of(), null);
+        } catch (IOException e) {
+            if (!DamagedPartException.caused(e)) {
+                throw e;
+            }
+            Copied found = damage(range);
+            if (found.damaged().isEmpty()) {
+                throw e; // it reads well now: another attempt will do
+            }
+            return found;
         }
-        return range.length();
     }
 
-    private RangeWriter open(String file) throws IOException {
-        return storage.openForWriting(file)
-                .orElseThrow(() -> new InvalidInputException("Cannot write " + file
-                        + ": files of this file system cannot be written at an offset; name a local output"));
-    }
-
-    private void copy(RangeWriter out, Piece piece, byte[] buffer) throws IOException {
-        try (RangeReader in = storage.open(piece.file())) {
-            for (long done = 0; done < piece.length(); ) {
-                int count = (int) Math.min(buffer.length, piece.length() - done);
-                in.readFully(piece.fileOffset() + done, buffer, 0, count);
-                out.write(piece.offset() + done, buffer, 0, count);
-                done += count;
+    private Copied damage(ByteRange range) throws IOException {
+        byte[] buffer = new byte[PieceStream.BUFFER];
+        List<Integer> damaged = new ArrayList<>();
+        String reason = null;
+        for (Piece piece : range.pieces()) {
+            try (PartReader reader = new PartReader(storage, piece.part(), buffer)) {
+                reader.finish();
+            } catch (DamagedPartException e) {
+                damaged.add(piece.part().id());
+                reason = reason == null ? e.getMessage() : reason;
             }
         }
-    }
-
-    private static void zeros(RangeWriter out, long at, long count, byte[] buffer) throws IOException {
-        if (count > 0) {
-            Arrays.fill(buffer, 0, (int) Math.min(buffer.length, count), (byte) 0);
-        }
-        for (long done = 0; done < count; ) {
-            int step = (int) Math.min(buffer.length, count - done);
-            out.write(at + done, buffer, 0, step);
-            done += step;
-        }
+        return new Copied(null, damaged, reason);
     }
 }

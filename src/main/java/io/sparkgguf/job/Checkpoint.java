@@ -209,6 +209,20 @@ public record Checkpoint(
         return false;
     }
 
+    /** All files that the model is read from, as they are now. */
+    List<FileStatus> readFiles(Storage storage) throws IOException {
+        List<FileStatus> all = new ArrayList<>(files);
+        if (kind == Kind.HUGGING_FACE) {
+            for (String name : READ_BESIDE) {
+                String file = storage.resolve(location, name);
+                if (storage.exists(file)) {
+                    all.add(storage.status(file));
+                }
+            }
+        }
+        return all;
+    }
+
     /** Refuses to go on when a file that holds tensors is no longer as it was. */
     void requireUnchanged(Storage storage) throws IOException {
         for (FileStatus read : files) {

@@ -67,7 +67,16 @@ final class FactorTasks implements Serializable {
      * @param failure of the last attempt, for the summary, else null
      */
     record Item(HessianTasks.FactorItem of, What what, int index, int raised, FactorRounds.Step step, String failure)
-            implements Serializable {}
+            implements Serializable {
+        /** A name of its own among all items of a block. */
+        String label() {
+            String label = of.input().name() + " " + what;
+            if (step != null) {
+                return "%s %s %d %d, raised %d".formatted(label, step.kind(), step.panel(), step.from(), raised);
+            }
+            return label + " " + index;
+        }
+    }
 
     /**
      * What a task tells.

@@ -1,35 +1,37 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.assemble.ByteRange;
-import io.sparkgguf.assemble.Piece;
-import io.sparkgguf.assemble.RangeCopier;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.job.stage.Stage;
+import io.sparkgguf.job.work.Inventory;
+import io.sparkgguf.job.work.Noted;
+import io.sparkgguf.job.work.Outputs;
 import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.job.work.WorkRun;
-import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.report.Report;
 import io.sparkgguf.report.ReportFile;
+import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.validate.TensorRange;
 import io.sparkgguf.validate.TensorReader;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.spark.api.java.JavaSparkContext;
 
 /**
  * The main job: plan, quantize units, assemble, validate, publish.
  *
  * <p>Parts and unfinished files live in the work folder and under temporary names; the output gets its name when all of
- * it is validated. A run that fails, or is told to end (SIGINT, SIGTERM), leaves nothing behind.
+ * it is validated. A run that fails, is told to end (SIGINT, SIGTERM), or is killed leaves its work folder alone, from
+ * which the same run goes on.
  */
 public final class QuantizeJob {
     private final Session session;
@@ -38,6 +40,7 @@ public final class QuantizeJob {
     private final Storage storage;
     private final Map<String, Double> stages = new LinkedHashMap<>();
     private WorkFolder work;
+    private Outputs outputs;
 
     public QuantizeJob(Session session, QuantizeSettings settings, Progress progress) {
         this.session = session;
@@ -51,12 +54,18 @@ public final class QuantizeJob {
         return new Preparation(storage, settings).prepare();
     }
 
+    /** Does it all, from what an earlier run left if there is something. */
+    public Report run() throws IOException {
+        return run(WorkFolder.Start.ANY);
+    }
+
     /**
      * Does it all.
      *
+     * @param how whether to go on from what an earlier run left
      * @return the report, which is written beside the output too
      */
-    public Report run() throws IOException {
+    public Report run(WorkFolder.Start how) throws IOException {
         Prepared prepared = timed("plan", this::prepare);
         Plan plan = prepared.plan();
         progress.say("%s: %s %s, %d tensors, %,d weights; %d work units, %.2f bits per weight"
@@ -68,30 +77,32 @@ public final class QuantizeJob {
                         plan.weights(),
                         plan.units().size(),
                         plan.bitsPerWeight()));
-        work = new WorkFolder(storage, settings.work(), plan.files(), settings.reportFile());
-        try (WorkRun run = new WorkRun(session, work)) {
-            return run.during(() -> make(run, prepared));
+        work = new WorkFolder(storage, settings.work(), settings.output(), prepared.fingerprint());
+        outputs = new Outputs(storage, plan.files(), settings.reportFile());
+        try (WorkRun run = new WorkRun(session, work, outputs)) {
+            return run.during(() -> make(run, how, prepared));
         } finally {
             if (work.isKept()) {
-                progress.say("spark-gguf: what is done stays in " + settings.work()
-                        + "; the same command goes on from there");
+                progress.say("spark-gguf: what is done stays in " + work.folder()
+                        + "; the same command goes on from there, 'spark-gguf clean' removes it");
             }
         }
     }
 
-    private Report make(WorkRun run, Prepared prepared) throws IOException {
+    private Report make(WorkRun run, WorkFolder.Start how, Prepared prepared) throws IOException {
         Plan plan = prepared.plan();
-        run.create(progress, prepared.calibration() == null ? null : Fingerprint.of(settings, prepared));
+        run.create(how, Results.JSON, progress);
         timed("start", () -> start(plan));
-        BlockLoop.Outcome loop = prepared.calibration() == null
-                ? null
-                : timed("calibrate", () -> new BlockLoop(session, settings, prepared, work, progress).run());
+        if (work.isResumed()) {
+            timed("check", () -> Inventory.check(session, storage, work.journal(), progress));
+        }
+        BlockLoop.Outcome loop = prepared.calibration() == null ? null : timed("calibrate", () -> calibrate(prepared));
         List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(plan));
-        timed("assemble", () -> assemble(plan));
+        List<String> notes = timed("assemble", () -> assemble(prepared, units));
         List<Long> digests = timed("validate", () -> validate(plan, units));
-        Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop).build();
+        Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop, notes).build();
         prepared.checkpoint().requireUnchanged(storage);
-        work.publish(ReportFile.json(report));
+        outputs.publish(work, ReportFile.json(report));
         return report;
     }
 
@@ -104,57 +115,77 @@ public final class QuantizeJob {
         }
     }
 
-    private List<UnitResult> quantize(Plan plan) throws IOException {
-        UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
-        return Stage.of("quantize", plan.units(), runner::run)
-                .describe(TensorNames.behind("quantize", plan.tensors().stream().map(PlannedTensor::name)))
-                .cost(WorkUnit::cost)
-                .size(unit -> unit.sourceBytes() + unit.bytes())
-                .memory(WorkUnit::memory)
-                .run(session, progress);
+    private BlockLoop.Outcome calibrate(Prepared prepared) throws IOException {
+        return new BlockLoop(session, settings, prepared, work, progress).run();
     }
 
-    private Void assemble(Plan plan) throws IOException {
-        List<ByteRange> ranges = new ArrayList<>();
-        for (int file = 0; file < plan.files().size(); file++) {
-            OutputFile output = plan.files().get(file);
-            try (OutputStream header = storage.create(work.header(file))) {
-                header.write(output.header());
-            }
-            List<Piece> pieces = new ArrayList<>();
-            pieces.add(new Piece(work.header(file), 0, 0, output.header().length));
-            for (WorkUnit unit : plan.units()) {
-                if (unit.output() == file) {
-                    pieces.add(new Piece(work.part(unit.id()), 0, unit.offset(), unit.bytes()));
-                }
-            }
-            ranges.addAll(ByteRange.cut(file, output.length(), ByteRange.LENGTH, pieces));
+    private List<UnitResult> quantize(Plan plan) throws IOException {
+        UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
+        return new RememberedStages(session, work.journal(), progress)
+                .run(
+                        "quantize",
+                        "quantize",
+                        Stage.of("quantize", plan.units(), Noted.of(runner::run))
+                                .describe(TensorNames.behind(
+                                        "quantize", plan.tensors().stream().map(PlannedTensor::name)))
+                                .cost(WorkUnit::cost)
+                                .size(unit -> unit.sourceBytes() + unit.bytes())
+                                .memory(WorkUnit::memory),
+                        unit -> Integer.toString(unit.id()),
+                        UnitResult.class);
+    }
+
+    private List<String> assemble(Prepared prepared, List<UnitResult> units) throws IOException {
+        Assembly assembly = new Assembly(session, prepared.plan(), work, outputs, progress);
+        assembly.run(
+                units,
+                Math.min(settings.unitMemory(), ByteRange.LENGTH),
+                damaged -> makeAgain(prepared, damaged, units));
+        return assembly.notes();
+    }
+
+    /** Makes parts again that were lost or damaged after they had been written. */
+    private void makeAgain(Prepared prepared, List<WorkUnit> damaged, List<UnitResult> units) throws IOException {
+        for (WorkUnit unit : damaged) {
+            work.journal().forgetFile(work.part(unit.id()));
         }
-        RangeCopier copier = new RangeCopier(storage, work.unfinished());
-        Stage.of("assemble", ranges, copier::run)
-                .cost(ByteRange::length)
-                .size(ByteRange::length)
-                .run(session, progress);
-        return null;
+        List<UnitResult> again = prepared.calibration() == null
+                ? quantize(prepared.plan())
+                : calibrate(prepared).units();
+        for (WorkUnit unit : damaged) {
+            long before = units.get(unit.id()).digest();
+            long now = again.get(unit.id()).digest();
+            if (now != before) {
+                throw new IOException(
+                        "Cannot make rows %d to %d of %s again: they have xxHash64 %016x, and had %016x before"
+                                .formatted(
+                                        unit.firstRow(), unit.firstRow() + unit.rows() - 1, unit.name(), now, before));
+            }
+        }
     }
 
     private List<Long> validate(Plan plan, List<UnitResult> units) throws IOException {
         for (int file = 0; file < plan.files().size(); file++) {
-            FileChecks.requireAsPlanned(storage, work.unfinished(file), plan, file);
+            try (RangeReader reader = reader(plan, file)) {
+                FileChecks.requireAsPlanned(reader, plan, file);
+            }
         }
         List<List<TensorRange.Slice>> slices = new ArrayList<>();
         plan.tensors().forEach(tensor -> slices.add(new ArrayList<>()));
         for (WorkUnit unit : plan.units()) {
             slices.get(unit.tensor())
                     .add(new TensorRange.Slice(
-                            unit.bytes(), units.get(unit.id()).digest()));
+                            unit.bytes(),
+                            units.get(unit.id()).digest(),
+                            readable(unit.output()).isPresent() ? null : work.part(unit.id())));
         }
         List<TensorRange> ranges = new ArrayList<>();
         for (PlannedTensor tensor : plan.tensors()) {
             ranges.add(new TensorRange(
                     tensor.name(),
                     tensor.type(),
-                    work.unfinished(tensor.output()),
+                    readable(tensor.output())
+                            .orElse(plan.files().get(tensor.output()).file()),
                     tensor.offset(),
                     tensor.bytes(),
                     slices.get(tensor.index())));
@@ -164,6 +195,18 @@ public final class QuantizeJob {
                 .cost(TensorRange::bytes)
                 .size(TensorRange::bytes)
                 .run(session, progress);
+    }
+
+    private Optional<String> readable(int file) {
+        return outputs.commits().get(file).readable();
+    }
+
+    /** The file as far as it can be read before it is published: all of it, or the header that was sent. */
+    private RangeReader reader(Plan plan, int file) throws IOException {
+        Optional<String> readable = readable(file);
+        return readable.isPresent()
+                ? storage.open(readable.get())
+                : new SentHeader(plan.files().get(file), storage.open(work.header(file)));
     }
 
     private interface Step<R> {

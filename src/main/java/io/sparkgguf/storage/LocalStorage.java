@@ -25,6 +25,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 
 /**
  * Files of this machine, named by plain paths or {@code file:} URIs (percent-encoded, as URIs are); the names it gives
@@ -153,10 +154,51 @@ public final class LocalStorage implements Storage {
     }
 
     @Override
+    public boolean createNew(String file, byte[] content) throws IOException {
+        Path path = path(file);
+        String temporary = file + "." + UUID.randomUUID() + ".tmp";
+        Set<OpenOption> options = Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
+        try (OutputStream out = LocalFile.create(file, path(temporary), options)) {
+            out.write(content);
+        } catch (IOException e) {
+            delete(temporary);
+            throw e;
+        }
+        try {
+            Files.createLink(path, path(temporary)); // with all its content in one step
+        } catch (java.nio.file.FileAlreadyExistsException e) {
+            return false;
+        } catch (UnsupportedOperationException | IOException e) {
+            return createNewWithoutLinks(file, path, content);
+        } finally {
+            delete(temporary);
+        }
+        syncFolderOf(path);
+        return true;
+    }
+
+    /** For file systems that know no links: whoever looks in between sees an empty file. */
+    private static boolean createNewWithoutLinks(String file, Path path, byte[] content) throws IOException {
+        try {
+            Files.write(path, content, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            return true;
+        } catch (java.nio.file.FileAlreadyExistsException e) {
+            return false;
+        } catch (IOException e) {
+            throw Explained.failure("write", file, e);
+        }
+    }
+
+    @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         Path path = path(file);
         Set<OpenOption> options = Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE);
         return Optional.of(LocalFile.write(file, path, options));
+    }
+
+    @Override
+    public FileCommit commit(String target, long length) {
+        return new PositionalCommit(this, target, length);
     }
 
     @Override
@@ -229,6 +271,18 @@ public final class LocalStorage implements Storage {
             });
         } catch (IOException e) {
             throw Explained.failure("delete", file, e);
+        }
+    }
+
+    @Override
+    public boolean deleteEmptyFolder(String folder) throws IOException {
+        try {
+            Files.deleteIfExists(path(folder));
+            return true;
+        } catch (java.nio.file.DirectoryNotEmptyException e) {
+            return false;
+        } catch (IOException e) {
+            throw Explained.failure("delete", folder, e);
         }
     }
 

@@ -49,6 +49,23 @@ public interface Storage extends Serializable {
     OutputStream create(String file) throws IOException;
 
     /**
+     * Makes a file of this content if nothing has that name: of several that try, one does. In one step where the place
+     * can do that (local files, HDFS, object stores with conditional writes); elsewhere the one who cares reads it back
+     * after a while.
+     *
+     * @return false when something had that name
+     */
+    default boolean createNew(String file, byte[] content) throws IOException {
+        if (exists(file)) {
+            return false;
+        }
+        try (OutputStream out = create(file)) {
+            out.write(content);
+        }
+        return true;
+    }
+
+    /**
      * Opens a file for positional writes without emptying it, making it when there is none. Empty where the place has
      * no such writes (HDFS, object stores): there a file is put together in other ways.
      */
@@ -56,11 +73,51 @@ public interface Storage extends Serializable {
         return Optional.empty();
     }
 
+    /**
+     * The way in which a file of {@code length} bytes is put together here by many processes. Touches nothing yet.
+     *
+     * @param target its final name
+     */
+    default FileCommit commit(String target, long length) throws IOException {
+        return new StreamCommit(this, target, length);
+    }
+
+    /**
+     * Removes what runs that are gone left of a file that they did not finish: its unfinished file, an open upload.
+     *
+     * @param target the final name; a file of that name stays
+     * @param handle what {@link FileCommit#handle} gave the run, or null when nobody knows
+     * @return what was removed, for people
+     */
+    default List<String> discardUnfinished(String target, String handle) throws IOException {
+        String file = Unfinished.file(target);
+        if (!exists(file)) {
+            return List.of();
+        }
+        delete(file);
+        return List.of(file);
+    }
+
     /** Gives a file another name in the same place, replacing what had that name; atomic where the place can do that. */
     void rename(String from, String to) throws IOException;
 
     /** Removes a file, or a folder and all that it holds. Does nothing when there is none. */
     void delete(String file) throws IOException;
+
+    /**
+     * Removes a folder that holds nothing, and leaves any other as it is.
+     *
+     * @return whether there is no such folder now
+     */
+    default boolean deleteEmptyFolder(String folder) throws IOException {
+        if (exists(folder)) {
+            if (!list(folder).isEmpty()) {
+                return false;
+            }
+            delete(folder);
+        }
+        return true;
+    }
 
     /**
      * The name of {@code child} in {@code folder}.

@@ -1,7 +1,10 @@
 package io.sparkgguf.storage;
 
+import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.Serializable;
+import java.util.List;
 import java.util.UUID;
 
 /**
@@ -9,6 +12,9 @@ import java.util.UUID;
  * copies of a task write the same bytes beside each other, and whichever is renamed last replaces its equal.
  */
 public final class WholeFile {
+    /** What this thread wrote since it was asked to note it. */
+    private static final ThreadLocal<List<Written>> NOTED = new ThreadLocal<>();
+
     private WholeFile() {}
 
     /** Writes the content. */
@@ -16,12 +22,50 @@ public final class WholeFile {
         void write(OutputStream out) throws IOException;
     }
 
+    /**
+     * A file that was written.
+     *
+     * @param digest xxHash64 of all its bytes
+     */
+    public record Written(String file, long length, long digest) implements Serializable {}
+
+    /** What is done while files are noted. */
+    public interface Action<R> {
+        R run() throws IOException;
+    }
+
+    /**
+     * Does something, and tells which files this thread wrote meanwhile, so that they can be known again later.
+     *
+     * @param into receives them in the order in which they got their names
+     */
+    public static <R> R noting(List<Written> into, Action<R> action) throws IOException {
+        List<Written> before = NOTED.get();
+        NOTED.set(into);
+        try {
+            return action.run();
+        } finally {
+            if (before == null) {
+                NOTED.remove();
+            } else {
+                NOTED.set(before);
+            }
+        }
+    }
+
     /** Writes {@code file}; when {@code body} fails, nothing of it is left. */
     public static void write(Storage storage, String file, Body body) throws IOException {
         String temporary = file + "." + UUID.randomUUID() + ".tmp";
+        List<Written> noted = NOTED.get();
+        Digesting digesting = null;
         try {
             try (OutputStream out = storage.create(temporary)) {
-                body.write(out);
+                if (noted == null) {
+                    body.write(out);
+                } else {
+                    digesting = new Digesting(out);
+                    body.write(digesting);
+                }
             }
             storage.rename(temporary, file);
         } catch (IOException | RuntimeException | Error e) {
@@ -31,6 +75,31 @@ public final class WholeFile {
                 e.addSuppressed(leftover);
             }
             throw e;
+        }
+        if (noted != null) {
+            noted.add(new Written(file, digesting.length, digesting.digest.value()));
+        }
+    }
+
+    /** Takes the digest of what goes through. */
+    private static final class Digesting extends FilterOutputStream {
+        private final Digest digest = new Digest();
+        private long length;
+
+        Digesting(OutputStream out) {
+            super(out);
+        }
+
+        @Override
+        public void write(int value) throws IOException {
+            write(new byte[] {(byte) value}, 0, 1);
+        }
+
+        @Override
+        public void write(byte[] from, int at, int count) throws IOException {
+            out.write(from, at, count);
+            digest.update(from, at, count);
+            length += count;
         }
     }
 }

@@ -1,39 +1,37 @@
 package io.sparkgguf.job.work;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
-import io.sparkgguf.storage.Storage;
+import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.util.List;
 import org.apache.hadoop.util.ShutdownHookManager;
 
-/** The work folder of a run, gone when the run ends: well, badly, or because it was told to. */
+/** The work folder and the unfinished outputs of a run, cared for when it ends: well, badly, or because it was told to. */
 public final class WorkRun implements AutoCloseable {
     /** Spark ends itself at 40 and less of Hadoop's scale; the run must have ended by then. */
     private static final int BEFORE_SPARK_ENDS = 100;
 
     private final Session session;
     private final WorkFolder work;
+    private final Outputs outputs;
     private final Runnable cleanUp;
 
-    /**
-     * For a run with one output, which is not written in the folder.
-     *
-     * @param folder to make
-     * @param output the file that the run is to write; whether it can be is found out at once
-     */
-    public WorkRun(Session session, Storage storage, String folder, String output) {
-        this(session, new WorkFolder(storage, folder, List.of(), output));
-    }
-
-    public WorkRun(Session session, WorkFolder work) {
+    public WorkRun(Session session, WorkFolder work, Outputs outputs) {
         this.session = session;
         this.work = work;
+        this.outputs = outputs;
         cleanUp = () -> {
             session.interrupt();
-            work.remove();
+            end();
         };
+    }
+
+    /** Leaves what another run may have made of these names. */
+    private void end() {
+        outputs.abort(work);
+        work.end();
     }
 
     /** What is done while the folder is there. */
@@ -41,19 +39,11 @@ public final class WorkRun implements AutoCloseable {
         R run() throws IOException;
     }
 
-    public void create(Progress progress) throws IOException {
-        create(progress, null);
-    }
-
-    /** @param fingerprint as in {@link WorkFolder#create(Progress, String)} */
-    public void create(Progress progress, String fingerprint) throws IOException {
+    /** Makes all that is needed before work begins; the parameters are those of {@link WorkFolder#create}. */
+    public void create(WorkFolder.Start start, ObjectMapper json, Progress progress) throws IOException {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
-        work.create(progress, fingerprint);
-    }
-
-    /** Where tasks write. */
-    public String folder() {
-        return work.parts();
+        work.create(start, json, progress);
+        outputs.begin(work);
     }
 
     /** Does a step, and tells when it failed because the process was told to end. */
@@ -64,13 +54,16 @@ public final class WorkRun implements AutoCloseable {
             if (session.isInterrupted()) {
                 throw new InterruptedIOException("Cannot finish the run: it was interrupted");
             }
+            if (e instanceof InvalidInputException) {
+                work.refused();
+            }
             throw e;
         }
     }
 
     @Override
     public void close() {
-        work.remove();
+        end();
         try {
             ShutdownHookManager.get().removeShutdownHook(cleanUp);
         } catch (IllegalStateException e) {

@@ -1,11 +1,13 @@
 package io.sparkgguf.storage.hadoop;
 
 import io.sparkgguf.storage.Explained;
+import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.LocalStorage;
 import io.sparkgguf.storage.Names;
 import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.RangeWriter;
 import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.Unfinished;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -17,13 +19,19 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FSDataOutputStreamBuilder;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.MultipartUploader;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.PathIsNotEmptyDirectoryException;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.hadoop.fs.UploadHandle;
+import org.apache.hadoop.fs.impl.FileSystemMultipartUploader;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.security.AccessControlException;
 
@@ -35,6 +43,10 @@ import org.apache.hadoop.security.AccessControlException;
  */
 public final class HadoopStorage implements Storage {
     private static final long serialVersionUID = 1L;
+    /** The option's name in Hadoop 3.5; unknown to what cannot do it, and then ignored. */
+    private static final String CONDITIONAL_CREATION = "fs.option.create.conditional.overwrite";
+
+    static final int BUFFER = 1 << 20;
     private static final FsPermission OWNER_ONLY_FOLDER = new FsPermission((short) 0700);
 
     private final LocalStorage local = new LocalStorage();
@@ -235,8 +247,88 @@ public final class HadoopStorage implements Storage {
     }
 
     @Override
+    public boolean createNew(String file, byte[] content) throws IOException {
+        if (isLocal(file)) {
+            return local.createNew(file, content);
+        }
+        Path path = path(file);
+        FileSystem system = fileSystem(path);
+        try {
+            FSDataOutputStreamBuilder<?, ?> builder = system.createFile(path);
+            builder.overwrite(false).opt(CONDITIONAL_CREATION, true);
+            try (OutputStream out = builder.build()) { // HDFS looks now, S3A when it is closed
+                out.write(content);
+            }
+            return true;
+        } catch (IOException e) {
+            if (system.exists(path)) {
+                return false;
+            }
+            throw failure("write", file, e);
+        }
+    }
+
+    @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return isLocal(file) ? local.openForWriting(file) : Optional.empty();
+    }
+
+    /** Chosen by what the file system can do, not by its name. */
+    @Override
+    public FileCommit commit(String target, long length) throws IOException {
+        if (isLocal(target)) {
+            return local.commit(target, length);
+        }
+        Path path = qualified(target);
+        FileSystem system = fileSystem(path);
+        boolean uploads;
+        try {
+            uploads = system.hasPathCapability(path, CommonPathCapabilities.FS_MULTIPART_UPLOADER);
+        } catch (IOException e) {
+            throw failure("look at", target, e);
+        }
+        if (!uploads) {
+            return Storage.super.commit(target, length);
+        }
+        return joinsFiles(path) ? new JoinedCommit(this, target, length) : new StoredCommit(this, target, length);
+    }
+
+    /** Whether uploads to this place are files that are joined, with Hadoop's own code for file systems. */
+    private boolean joinsFiles(Path path) throws IOException {
+        try (MultipartUploader uploader = uploader(path)) {
+            return uploader instanceof FileSystemMultipartUploader;
+        }
+    }
+
+    @Override
+    public List<String> discardUnfinished(String target, String handle) throws IOException {
+        if (isLocal(target)) {
+            return local.discardUnfinished(target, handle);
+        }
+        String unfinished = Unfinished.file(target);
+        if (exists(unfinished)) {
+            JoinedCommit.requireOurs(this, unfinished);
+        }
+        List<String> removed = new ArrayList<>(Storage.super.discardUnfinished(target, handle));
+        FileCommit commit = commit(target, 0);
+        if (handle != null && commit instanceof StoredCommit stored) {
+            UploadHandle upload = UploadHandles.parse(handle);
+            if (stored.isOpen(upload)) {
+                UploadCommit.abort(this, target, upload);
+                removed.add("the open upload of " + target);
+            }
+        }
+        return removed;
+    }
+
+    Path qualified(String file) throws IOException {
+        Path path = path(file);
+        return fileSystem(path).makeQualified(path);
+    }
+
+    /** What puts parts of files under {@code path}, which is qualified. */
+    MultipartUploader uploader(Path path) throws IOException {
+        return fileSystem(path).createMultipartUploader(path).bufferSize(BUFFER).build();
     }
 
     @Override
@@ -292,6 +384,28 @@ public final class HadoopStorage implements Storage {
             return; // another process removed it first
         } catch (IOException e) {
             throw failure("delete", file, e);
+        }
+    }
+
+    @Override
+    public boolean deleteEmptyFolder(String folder) throws IOException {
+        if (isLocal(folder)) {
+            return local.deleteEmptyFolder(folder);
+        }
+        Path path = path(folder);
+        FileSystem system = fileSystem(path);
+        try {
+            if (system.exists(path) && system.listStatus(path).length > 0) {
+                return false;
+            }
+            system.delete(path, false);
+            return true;
+        } catch (FileNotFoundException e) {
+            return true;
+        } catch (PathIsNotEmptyDirectoryException e) {
+            return false;
+        } catch (IOException e) {
+            throw failure("delete", folder, e);
         }
     }
 
