@@ -16,10 +16,11 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.function.ToDoubleFunction;
 import java.util.function.ToLongFunction;
+import java.util.stream.Stream;
 
 /**
  * Takes the calibration tokens through the model block by block, and solves each block against what its layers read. The
@@ -40,6 +41,9 @@ final class BlockLoop {
     private final ModelWeights original;
     private final List<List<WorkUnit>> unitsOf = new ArrayList<>();
     private final UnitResult[] results;
+    /** Bytes that a task holds, by stage; what solving holds is said by its units. */
+    private final Map<String, Long> memory;
+
     private final Map<String, Double> seconds = new LinkedHashMap<>();
     private final Map<Integer, TensorOutcome> outcomes = new TreeMap<>();
     private final List<String> notes = new ArrayList<>();
@@ -62,6 +66,7 @@ final class BlockLoop {
         plan.tensors().forEach(tensor -> unitsOf.add(new ArrayList<>()));
         plan.units().forEach(unit -> unitsOf.get(unit.tensor()).add(unit));
         results = new UnitResult[plan.units().size()];
+        memory = calibration.memory(calibration.blocks(plan));
     }
 
     /**
@@ -134,14 +139,11 @@ final class BlockLoop {
         for (Shard shard : calibration.shards()) {
             tokens.add(new ShardTasks.Tokens(shard, calibration.tokens().of(shard)));
         }
-        requireFinite(stage(
-                "start: embed",
+        requireFinite(run(
                 "embed",
-                tokens,
-                item -> item.shard().tokens(),
-                item -> item.shard().tokens(),
-                Progress.Unit.TOKENS,
-                tasks::embed));
+                Stage.of("start: embed", tokens, tasks::embed)
+                        .cost(item -> item.shard().tokens())
+                        .size(item -> item.shard().tokens(), Progress.Unit.TOKENS)));
         seal(-1, now);
     }
 
@@ -201,6 +203,10 @@ final class BlockLoop {
 
     private String name(CalibrationPlan.Block block, String what) {
         return (block.index() == calibration.config().blocks() ? "head" : "blk." + block.index()) + ": " + what;
+    }
+
+    private static Stream<String> names(List<LinearInput> inputs) {
+        return inputs.stream().map(input -> input.name().toLowerCase(Locale.ROOT));
     }
 
     /** The inputs of a block, those together that are seen in one pass. */
@@ -264,23 +270,19 @@ final class BlockLoop {
         }
         ToLongFunction<HessianTasks.TileItem> tileBytes =
                 tile -> 8L * tile.grid().values() * tile.shards().size();
-        stage(
-                name(block, "sums"),
+        run(
                 "sums",
-                tiles,
-                tileBytes::applyAsLong,
-                tileBytes,
-                Progress.Unit.BYTES,
-                hessians::sum);
+                Stage.of(name(block, "sums"), tiles, hessians::sum)
+                        .describe(TensorNames.behind(name(block, "sums of"), names(inputs)))
+                        .cost(tileBytes::applyAsLong)
+                        .size(tileBytes));
         storage.delete(folder.partials(storage, index));
-        List<HessianTasks.Factored> factored = stage(
-                name(block, "factors"),
+        List<HessianTasks.Factored> factored = run(
                 "factors",
-                factors,
-                item -> Math.pow(item.grid().order(), 3),
-                item -> item.grid().memory(),
-                Progress.Unit.BYTES,
-                hessians::factor);
+                Stage.of(name(block, "factors"), factors, hessians::factor)
+                        .describe(TensorNames.behind(name(block, "factors of"), names(inputs)))
+                        .cost(item -> Math.pow(item.grid().order(), 3))
+                        .size(item -> item.grid().memory()));
 
         solve(block, inputs, factored, held, hessians);
         for (LinearInput input : inputs) {
@@ -392,14 +394,14 @@ final class BlockLoop {
                 hessians,
                 asked.gptq(),
                 calibration.corrects() ? asked.targetCorrection() : 0);
-        List<SolveTask.Result> solved = stage(
-                name,
+        List<SolveTask.Result> solved = run(
                 "solve",
-                items,
-                item -> item.unit().cost(),
-                item -> item.unit().sourceBytes() + item.unit().bytes(),
-                Progress.Unit.BYTES,
-                task::run);
+                Stage.of(name, items, task::run)
+                        .describe(TensorNames.behind(
+                                name, items.stream().map(item -> item.unit().name())))
+                        .cost(item -> item.unit().cost())
+                        .size(item -> item.unit().sourceBytes() + item.unit().bytes())
+                        .memory(item -> item.unit().memory()));
         solved.forEach(result -> results[result.unit().unit()] = result.unit());
         return solved;
     }
@@ -418,7 +420,11 @@ final class BlockLoop {
 
     private List<ShardTasks.Outcome> shards(String name, String kind, Stage.Task<Shard, ShardTasks.Outcome> task)
             throws IOException {
-        return stage(name, kind, calibration.shards(), Shard::tokens, Shard::tokens, Progress.Unit.TOKENS, task);
+        return run(
+                kind,
+                Stage.of(name, calibration.shards(), task)
+                        .cost(Shard::tokens)
+                        .size(Shard::tokens, Progress.Unit.TOKENS));
     }
 
     /** Ends the run, or the calibration, when an activation was no finite number. */
@@ -456,17 +462,13 @@ final class BlockLoop {
         return fresh;
     }
 
-    private <T extends java.io.Serializable, R> List<R> stage(
-            String name,
-            String kind,
-            List<T> items,
-            ToDoubleFunction<T> cost,
-            ToLongFunction<T> size,
-            Progress.Unit unit,
-            Stage.Task<T, R> task)
-            throws IOException {
+    private <T extends java.io.Serializable, R> List<R> run(String kind, Stage<T, R> stage) throws IOException {
         long start = System.nanoTime();
-        List<R> done = Stage.run(session.context(), name, items, cost, size, unit, task, progress);
+        Long held = memory.get(kind.equals("embed") || kind.equals("propagate") ? "forward" : kind);
+        if (held != null) {
+            stage.memory(item -> held);
+        }
+        List<R> done = stage.run(session, progress);
         seconds.merge(kind, (System.nanoTime() - start) / 1e9, Double::sum);
         return done;
     }

@@ -63,15 +63,11 @@ public final class EvaluateJob {
 
         session.context();
         long begun = System.nanoTime();
-        List<EvaluationTask.Scores> scores = Stage.run(
-                session.context(),
-                "evaluate",
-                passages,
-                passage -> passage.tokens().length,
-                passage -> (models.size() + 1L) * passage.tokens().length,
-                Progress.Unit.TOKENS,
-                task,
-                progress);
+        List<EvaluationTask.Scores> scores = Stage.of("evaluate", passages, task)
+                .cost(passage -> passage.tokens().length)
+                .size(passage -> (models.size() + 1L) * passage.tokens().length, Progress.Unit.TOKENS)
+                .memory(passage -> memory)
+                .run(session, progress);
         stages.put("evaluate", seconds(begun));
         for (Checkpoint checkpoint : checkpoints) {
             checkpoint.requireUnchanged(storage);

@@ -67,20 +67,17 @@ public final class ImatrixJob {
                 try (WorkRun work = new WorkRun(session, storage, settings.work(), settings.output())) {
                     work.create(progress);
                     ImatrixTask task = new ImatrixTask(storage, work.folder(), model, columns);
-                    memory = task.memory(passages.get(0).tokens().length);
+                    long held = task.memory(passages.get(0).tokens().length);
+                    memory = held;
                     progress.say("%s: %d sequences of %,d tokens; %,d MiB of memory for each task"
                             .formatted(Version.TOOL, text.count(), settings.context(), (memory >> 20) + 1));
                     work.during(session::context);
                     long start = System.nanoTime();
-                    work.during(() -> Stage.run(
-                            session.context(),
-                            "imatrix",
-                            passages,
-                            passage -> passage.tokens().length,
-                            passage -> passage.tokens().length,
-                            Progress.Unit.TOKENS,
-                            task,
-                            progress));
+                    work.during(() -> Stage.of("imatrix", passages, task)
+                            .cost(passage -> passage.tokens().length)
+                            .size(passage -> passage.tokens().length, Progress.Unit.TOKENS)
+                            .memory(passage -> held)
+                            .run(session, progress));
                     seconds = (System.nanoTime() - start) / 1e9;
                     tokens = text.tokens().length;
                     double[] all = new double[columns.count()];

@@ -106,14 +106,12 @@ public final class QuantizeJob {
 
     private List<UnitResult> quantize(Plan plan) throws IOException {
         UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
-        return Stage.run(
-                session.context(),
-                "quantize",
-                plan.units(),
-                WorkUnit::cost,
-                unit -> unit.sourceBytes() + unit.bytes(),
-                runner::run,
-                progress);
+        return Stage.of("quantize", plan.units(), runner::run)
+                .describe(TensorNames.behind("quantize", plan.tensors().stream().map(PlannedTensor::name)))
+                .cost(WorkUnit::cost)
+                .size(unit -> unit.sourceBytes() + unit.bytes())
+                .memory(WorkUnit::memory)
+                .run(session, progress);
     }
 
     private Void assemble(Plan plan) throws IOException {
@@ -133,14 +131,10 @@ public final class QuantizeJob {
             ranges.addAll(ByteRange.cut(file, output.length(), ByteRange.LENGTH, pieces));
         }
         RangeCopier copier = new RangeCopier(storage, work.unfinished());
-        Stage.run(
-                session.context(),
-                "assemble",
-                ranges,
-                range -> range.length(),
-                ByteRange::length,
-                copier::run,
-                progress);
+        Stage.of("assemble", ranges, copier::run)
+                .cost(ByteRange::length)
+                .size(ByteRange::length)
+                .run(session, progress);
         return null;
     }
 
@@ -166,8 +160,10 @@ public final class QuantizeJob {
                     slices.get(tensor.index())));
         }
         TensorReader reader = new TensorReader(storage);
-        return Stage.run(
-                session.context(), "validate", ranges, TensorRange::bytes, TensorRange::bytes, reader::run, progress);
+        return Stage.of("validate", ranges, reader::run)
+                .cost(TensorRange::bytes)
+                .size(TensorRange::bytes)
+                .run(session, progress);
     }
 
     private interface Step<R> {

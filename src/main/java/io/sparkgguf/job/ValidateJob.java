@@ -178,20 +178,16 @@ public final class ValidateJob {
                     List.of()));
         }
         TensorReader reader = new TensorReader(storage);
-        List<ReadBack> read = Stage.run(
-                session.context(),
-                "validate",
-                ranges,
-                TensorRange::bytes,
-                TensorRange::bytes,
-                range -> {
+        List<ReadBack> read = Stage.of("validate", ranges, (TensorRange range) -> {
                     try {
                         return new ReadBack(reader.run(range), null);
                     } catch (InvalidInputException damaged) {
                         return new ReadBack(0, damaged.getMessage());
                     }
-                },
-                progress);
+                })
+                .cost(TensorRange::bytes)
+                .size(TensorRange::bytes)
+                .run(session, progress);
         read.stream().map(ReadBack::finding).filter(finding -> finding != null).forEach(findings::add);
         return read;
     }
@@ -219,14 +215,11 @@ public final class ValidateJob {
         }
         originals.keySet().forEach(name -> findings.add("tensor " + name + " of the source is missing"));
         UnitComparer comparer = new UnitComparer(storage, files.toArray(String[]::new));
-        List<ErrorStats> parts = Stage.run(
-                session.context(),
-                "compare",
-                units,
-                WorkUnit::cost,
-                unit -> unit.sourceBytes() + unit.bytes(),
-                comparer::run,
-                progress);
+        List<ErrorStats> parts = Stage.of("compare", units, comparer::run)
+                .cost(WorkUnit::cost)
+                .size(unit -> unit.sourceBytes() + unit.bytes())
+                .memory(WorkUnit::memory)
+                .run(session, progress);
         Map<String, ErrorStats> errors = new HashMap<>();
         for (WorkUnit unit : units) {
             errors.computeIfAbsent(unit.name(), name -> new ErrorStats()).merge(parts.get(unit.id()));

@@ -96,7 +96,7 @@ public final class Session implements AutoCloseable {
         }
         if (running != null && !running.sc().isStopped()) {
             running.cancelAllJobs();
-            Stage.awaitIdle(running);
+            Submission.awaitIdle(running);
         }
     }
 

@@ -2,37 +2,50 @@ package io.sparkgguf.job.stage;
 
 import java.io.IOException;
 import java.io.Serializable;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.ToDoubleFunction;
 import java.util.function.ToLongFunction;
-import org.apache.spark.SparkContext;
-import org.apache.spark.SparkExecutorInfo;
-import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
-import scala.collection.Iterator;
-import scala.jdk.javaapi.CollectionConverters;
-import scala.reflect.ClassTag;
-import scala.runtime.BoxedUnit;
+import java.util.stream.IntStream;
 
 /**
  * One Spark job of independent items. Small items travel in bundles, large ones alone, the costliest first, so that the
  * tail of the stage is short. Results come back by item, whatever the order in which they were done.
+ *
+ * <p>A stage is described step by step and then run once:
+ *
+ * <pre>{@code
+ * List<UnitResult> results = Stage.of("quantize", plan.units(), runner::run)
+ *         .cost(WorkUnit::cost)
+ *         .size(WorkUnit::bytes)
+ *         .memory(WorkUnit::memory)
+ *         .run(session, progress);
+ * }</pre>
+ *
+ * @param <T> item
+ * @param <R> result of an item
  */
-public final class Stage {
+public final class Stage<T extends Serializable, R> {
     /** Bundles for each core: enough that the last ones even out the load. */
     private static final int BUNDLES_PER_CORE = 24;
 
-    /** Tasks that run in this process: those of an embedded Spark. */
-    private static final AtomicInteger RUNNING_HERE = new AtomicInteger();
+    private final String name;
+    private final List<T> items;
+    private final Task<T, R> task;
+    private String description;
+    private ToDoubleFunction<? super T> cost = item -> 1;
+    private ToLongFunction<? super T> size = item -> 1;
+    private Progress.Unit unit = Progress.Unit.BYTES;
+    private ToLongFunction<? super T> memory = item -> 0;
+    private Recall<R> recall;
 
-    private static final long PATIENCE_NANOS = Duration.ofSeconds(20).toNanos();
-
-    private Stage() {}
+    private Stage(String name, List<T> items, Task<T, R> task) {
+        this.name = name;
+        this.items = items;
+        this.task = task;
+        description = name;
+    }
 
     /** What is done with an item on an executor. */
     public interface Task<T, R> extends Serializable {
@@ -40,207 +53,113 @@ public final class Stage {
     }
 
     /**
-     * Runs {@code task} on every item.
+     * A stage that does {@code task} with every item.
      *
-     * @param name shown in the Spark UI and as the stage of {@code progress}
-     * @param cost estimated seconds of an item, for the order
-     * @param size bytes of an item, for progress
-     * @return results in the order of {@code items}
+     * @param name the stage of {@code progress} and of events, short: {@code quantize}, {@code blk.3: solve}
      */
-    public static <T extends Serializable, R> List<R> run(
-            JavaSparkContext spark,
-            String name,
-            List<T> items,
-            ToDoubleFunction<T> cost,
-            ToLongFunction<T> size,
-            Task<T, R> task,
-            Progress progress)
-            throws IOException {
-        return run(spark, name, items, cost, size, Progress.Unit.BYTES, task, progress);
+    public static <T extends Serializable, R> Stage<T, R> of(String name, List<T> items, Task<T, R> task) {
+        return new Stage<>(name, items, task);
     }
 
-    /** The same with sizes in {@code unit}. */
-    public static <T extends Serializable, R> List<R> run(
-            JavaSparkContext spark,
-            String name,
-            List<T> items,
-            ToDoubleFunction<T> cost,
-            ToLongFunction<T> size,
-            Progress.Unit unit,
-            Task<T, R> task,
-            Progress progress)
-            throws IOException {
-        int[][] bundles = bundle(items, cost, spark.defaultParallelism() * BUNDLES_PER_CORE);
-        progress.begin(name, items.stream().mapToLong(size).sum(), unit);
+    /** How the Spark UI names it, for example with the tensors it is about; the name where nothing is said. */
+    public Stage<T, R> describe(String text) {
+        description = text;
+        return this;
+    }
+
+    /** Estimated seconds of an item, for the order; equal for all where nothing is said. */
+    public Stage<T, R> cost(ToDoubleFunction<? super T> seconds) {
+        cost = seconds;
+        return this;
+    }
+
+    /** Bytes of an item, for progress. */
+    public Stage<T, R> size(ToLongFunction<? super T> bytes) {
+        return size(bytes, Progress.Unit.BYTES);
+    }
+
+    /** How much work an item is, for progress. */
+    public Stage<T, R> size(ToLongFunction<? super T> amount, Progress.Unit countedIn) {
+        size = amount;
+        unit = countedIn;
+        return this;
+    }
+
+    /** Bytes of heap that a task holds while it does an item; what runs at once in an executor must fit there. */
+    public Stage<T, R> memory(ToLongFunction<? super T> bytes) {
+        memory = bytes;
+        return this;
+    }
+
+    /** What is known from an earlier run, and who keeps what is learned; null for nobody. */
+    public Stage<T, R> recall(Recall<R> known) {
+        recall = known;
+        return this;
+    }
+
+    /** The name it was given. */
+    public String name() {
+        return name;
+    }
+
+    /** What it is done with. */
+    public List<T> items() {
+        return items;
+    }
+
+    /**
+     * Runs it.
+     *
+     * @return results in the order of the items
+     * @throws io.sparkgguf.tensor.InvalidInputException as a task threw it
+     * @throws IOException as a task threw it, or Spark's reason
+     */
+    public List<R> run(Session session, Progress progress) throws IOException {
         Object[] results = new Object[items.size()];
-        if (bundles.length > 0) {
+        long recalled = 0;
+        long total = 0;
+        for (int i = 0; i < results.length; i++) {
+            results[i] = recall == null ? null : recall.known(i);
+            long work = size.applyAsLong(items.get(i));
+            total += work;
+            recalled += results[i] == null ? 0 : work;
+        }
+        int[] open = IntStream.range(0, results.length)
+                .filter(i -> results[i] == null)
+                .toArray();
+        progress.begin(name, total - recalled, unit);
+        if (open.length > 0) {
+            int[][] bundles =
+                    Bundles.of(open, i -> cost.applyAsDouble(items.get(i)), session.cores() * BUNDLES_PER_CORE);
             List<ArrayList<T>> loads = new ArrayList<>();
             for (int[] bundle : bundles) {
                 ArrayList<T> load = new ArrayList<>();
                 Arrays.stream(bundle).forEach(i -> load.add(items.get(i)));
                 loads.add(load);
             }
-            spark.sc().setJobGroup(name, name, true);
-            spark.sc().setCallSite(name);
-            try {
-                submit(spark, loads, task, (bundle, done) -> {
-                    long work = 0;
-                    for (int i = 0; i < done.length; i++) {
-                        results[bundles[bundle][i]] = done[i];
-                        work += size.applyAsLong(items.get(bundles[bundle][i]));
+            new Submission<>(session, description, loads, task).run((bundle, done) -> {
+                long work = 0;
+                for (int i = 0; i < done.length; i++) {
+                    int item = bundles[bundle][i];
+                    results[item] = done[i];
+                    work += size.applyAsLong(items.get(item));
+                    if (recall != null) {
+                        recall.learned(item, typed(done[i]));
                     }
-                    progress.advance(work);
-                });
-            } finally {
-                spark.sc().clearCallSite();
-                spark.sc().clearJobGroup();
-            }
+                }
+                progress.advance(work);
+            });
         }
         progress.end();
         List<R> ordered = new ArrayList<>(results.length);
         for (Object result : results) {
-            @SuppressWarnings("unchecked") // the array holds what the task returned
-            R typed = (R) result;
-            ordered.add(typed);
+            ordered.add(typed(result));
         }
         return ordered;
     }
 
-    /** Indices of items by bundle: costliest first, those below an even share together. */
-    static <T> int[][] bundle(List<T> items, ToDoubleFunction<T> cost, int wanted) {
-        double total = items.stream().mapToDouble(cost).sum();
-        double share = total / Math.max(1, wanted);
-        Integer[] order = new Integer[items.size()];
-        Arrays.setAll(order, i -> i);
-        Arrays.sort(
-                order,
-                Comparator.comparingDouble((Integer i) -> -cost.applyAsDouble(items.get(i)))
-                        .thenComparing(Comparator.naturalOrder()));
-        List<int[]> bundles = new ArrayList<>();
-        int from = 0;
-        while (from < order.length) {
-            double sum = cost.applyAsDouble(items.get(order[from]));
-            int to = from + 1;
-            while (to < order.length && sum + cost.applyAsDouble(items.get(order[to])) <= share) {
-                sum += cost.applyAsDouble(items.get(order[to]));
-                to++;
-            }
-            bundles.add(Arrays.stream(order, from, to).mapToInt(i -> i).toArray());
-            from = to;
-        }
-        return bundles.toArray(int[][]::new);
-    }
-
-    private interface Arrival {
-        void accept(int bundle, Object[] results);
-    }
-
-    private static <T extends Serializable, R> void submit(
-            JavaSparkContext spark, List<ArrayList<T>> loads, Task<T, R> task, Arrival arrival) throws IOException {
-        JavaRDD<ArrayList<T>> rdd = spark.parallelize(loads, loads.size());
-        List<Object> partitions = new ArrayList<>();
-        for (int i = 0; i < loads.size(); i++) {
-            partitions.add(i);
-        }
-        SparkContext context = spark.sc();
-        scala.Function2<org.apache.spark.TaskContext, Iterator<ArrayList<T>>, Object[]> body = new Body<>(task);
-        scala.runtime.AbstractFunction2<Object, Object[], BoxedUnit> handler = new scala.runtime.AbstractFunction2<>() {
-            @Override
-            public BoxedUnit apply(Object bundle, Object[] results) {
-                arrival.accept((Integer) bundle, results);
-                return BoxedUnit.UNIT;
-            }
-        };
-        try {
-            context.runJob(
-                    rdd.rdd(),
-                    body,
-                    CollectionConverters.asScala(partitions).toSeq(),
-                    handler,
-                    ClassTag.apply(Object[].class));
-        } catch (Exception failure) { // Scala throws what it likes
-            if (context.isStopped()) {
-                throw new IOException(
-                        "Cannot finish the stage: Spark at " + context.master() + " ended or cannot be reached",
-                        failure);
-            }
-            awaitIdle(spark);
-            throw Failures.unwrap(failure);
-        }
-    }
-
-    /**
-     * Waits until tasks that were told to stop have stopped, so that none writes a file that was just removed. Not for
-     * ever: a task that hangs must not keep a failed run from ending.
-     */
-    public static void awaitIdle(JavaSparkContext spark) {
-        long start = System.nanoTime();
-        int calm = 0;
-        while (calm < 2 && System.nanoTime() - start < PATIENCE_NANOS) { // what Spark tells lags a little behind
-            calm = running(spark) == 0 ? calm + 1 : 0;
-            try {
-                Thread.sleep(20);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                return;
-            }
-        }
-    }
-
-    private static int running(JavaSparkContext spark) {
-        if (spark.sc().isLocal()) {
-            return RUNNING_HERE.get();
-        }
-        return Arrays.stream(spark.statusTracker().getExecutorInfos())
-                .mapToInt(SparkExecutorInfo::numRunningTasks)
-                .sum();
-    }
-
-    /** The body of a Spark task; a named class, so that its serialized form holds the task alone. */
-    private static final class Body<T extends Serializable, R>
-            extends scala.runtime.AbstractFunction2<org.apache.spark.TaskContext, Iterator<ArrayList<T>>, Object[]>
-            implements Serializable {
-        private static final long serialVersionUID = 1L;
-        private final Task<T, R> task;
-
-        Body(Task<T, R> task) {
-            this.task = task;
-        }
-
-        @Override
-        public Object[] apply(org.apache.spark.TaskContext context, Iterator<ArrayList<T>> loads) {
-            RUNNING_HERE.incrementAndGet();
-            try {
-                return results(context, loads);
-            } catch (OutOfMemoryError e) {
-                // A large array did not fit: no reason to end the executor, which Spark does when it sees this as the
-                // cause.
-                throw new java.io.UncheckedIOException(
-                        new IOException("Cannot finish the stage: a task ran out of memory (the heap may have "
-                                + (Runtime.getRuntime().maxMemory() >> 20)
-                                + " MiB); lower what a task holds (--unit-memory, in calibration"
-                                + " --hessian-memory and --solve-memory), or give more"
-                                + " with --executor-memory (--driver-memory without a cluster)"));
-            } finally {
-                RUNNING_HERE.decrementAndGet();
-            }
-        }
-
-        private Object[] results(org.apache.spark.TaskContext context, Iterator<ArrayList<T>> loads) {
-            List<Object> results = new ArrayList<>();
-            while (loads.hasNext()) {
-                for (T item : loads.next()) {
-                    if (context.isInterrupted()) {
-                        throw new IllegalStateException("Cannot go on: the task was cancelled");
-                    }
-                    try {
-                        results.add(task.run(item));
-                    } catch (IOException e) {
-                        throw new java.io.UncheckedIOException(e);
-                    }
-                }
-            }
-            return results.toArray();
-        }
+    @SuppressWarnings("unchecked") // the arrays hold what the task returned
+    private R typed(Object result) {
+        return (R) result;
     }
 }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -25,10 +26,11 @@ class StageTest {
                 .boxed()
                 .toList();
         int wanted = 1 + random.nextInt(60);
-        int[][] bundles = Stage.bundle(costs, cost -> cost, wanted);
+        int[] items = IntStream.range(0, costs.size()).toArray();
+        int[][] bundles = Bundles.of(items, costs::get, wanted);
 
         int[] all = Arrays.stream(bundles).flatMapToInt(Arrays::stream).sorted().toArray();
-        assertArrayEquals(IntStream.range(0, costs.size()).toArray(), all, "seed " + seed);
+        assertArrayEquals(items, all, "seed " + seed);
         double share = costs.stream().mapToDouble(cost -> cost).sum() / wanted;
         double last = Double.MAX_VALUE;
         for (int[] bundle : bundles) {
@@ -43,25 +45,13 @@ class StageTest {
     void resultsComeBackInTheOrderOfTheItems() throws IOException {
         try (Session session = local()) {
             List<Integer> items = IntStream.range(0, 300).boxed().toList();
-            List<Integer> squares = Stage.run(
-                    session.context(),
-                    "squares",
-                    items,
-                    item -> item % 7,
-                    item -> 1,
-                    item -> item * item,
-                    Progress.SILENT);
+            List<Integer> squares = Stage.of("squares", items, item -> item * item)
+                    .cost(item -> item % 7)
+                    .run(session, Progress.SILENT);
             assertEquals(items.stream().map(item -> item * item).toList(), squares);
             assertEquals(
                     List.of(),
-                    Stage.run(
-                            session.context(),
-                            "nothing",
-                            List.<Integer>of(),
-                            item -> 1,
-                            item -> 1,
-                            item -> item,
-                            Progress.SILENT));
+                    Stage.of("nothing", List.<Integer>of(), item -> item).run(session, Progress.SILENT));
         }
     }
 
@@ -71,33 +61,52 @@ class StageTest {
             List<Integer> items = IntStream.range(0, 50).boxed().toList();
             InvalidInputException refusal = assertThrows(
                     InvalidInputException.class,
-                    () -> Stage.run(
-                            session.context(),
-                            "refuse",
-                            items,
-                            item -> 1,
-                            item -> 1,
-                            item -> {
+                    () -> Stage.of("refuse", items, item -> {
                                 if (item == 31) {
                                     throw new InvalidInputException("Cannot use item 31: it is the one");
                                 }
                                 return item;
-                            },
-                            Progress.SILENT));
+                            })
+                            .run(session, Progress.SILENT));
             assertEquals("Cannot use item 31: it is the one", refusal.getMessage());
             IOException failure = assertThrows(
                     IOException.class,
-                    () -> Stage.run(
-                            session.context(),
-                            "fail",
-                            items,
-                            item -> 1,
-                            item -> 1,
-                            item -> {
+                    () -> Stage.of("fail", items, item -> {
                                 throw new IOException("Cannot read item " + 7 + ": the disk is gone");
-                            },
-                            Progress.SILENT));
+                            })
+                            .run(session, Progress.SILENT));
             assertEquals("Cannot read item 7: the disk is gone", failure.getMessage());
+        }
+    }
+
+    @Test
+    void whatIsKnownIsNotDoneAgainAndWhatIsLearnedIsToldOnce() throws IOException {
+        List<Integer> learned = new ArrayList<>();
+        Recall<Integer> recall = new Recall<>() {
+            @Override
+            public Integer known(int item) {
+                return item % 3 == 0 ? -item : null;
+            }
+
+            @Override
+            public void learned(int item, Integer result) {
+                assertEquals(item * item, result);
+                learned.add(item);
+            }
+        };
+        try (Session session = local()) {
+            List<Integer> items = IntStream.range(0, 100).boxed().toList();
+            List<Integer> results = Stage.of("squares", items, item -> item * item)
+                    .recall(recall)
+                    .run(session, Progress.SILENT);
+            assertEquals(
+                    items.stream()
+                            .map(item -> item % 3 == 0 ? -item : item * item)
+                            .toList(),
+                    results);
+            assertEquals(
+                    items.stream().filter(item -> item % 3 != 0).toList(),
+                    learned.stream().sorted().toList());
         }
     }
 
