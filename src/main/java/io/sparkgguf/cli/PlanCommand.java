@@ -1,10 +1,13 @@
 package io.sparkgguf.cli;
 
+import io.sparkgguf.job.Prepared;
 import io.sparkgguf.job.QuantizeJob;
 import io.sparkgguf.job.stage.Session;
+import io.sparkgguf.plan.Cluster;
 import io.sparkgguf.quant.mix.FileType;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -18,14 +21,15 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         customSynopsis = {"spark-gguf plan --model PATH --type TYPE [OPTIONS]", "       spark-gguf plan --types"},
         description = {
-            "Says what quantize would do: tensors with their types and why, sizes, work units, memory. Reads headers, and"
-                    + " calibration text if there is some, but no weight, and starts no Spark.",
+            "Says what quantize would do: tensors with their types and why, sizes, work units, memory, bytes, time. Reads"
+                    + " headers, and calibration text if there is some, but no weight, and starts no Spark.",
             ""
         },
         footerHeading = "%nExamples:%n",
         footer = {
             "  spark-gguf plan --model ./Qwen3-8B --type Q4_K_M",
             "  spark-gguf plan --model ./Qwen3-8B --type Q4_K_M --json | jq .bitsPerWeight",
+            "  spark-gguf plan --model ./Qwen3-8B --type Q4_K_M --executors 8 --executor-memory 8g --executor-cores 4",
             "  spark-gguf plan --types"
         })
 final class PlanCommand implements Callable<Integer> {
@@ -40,6 +44,9 @@ final class PlanCommand implements Callable<Integer> {
             paramLabel = "FILE",
             description = "The file that quantize would write, checked for being another than the source.")
     private String output;
+
+    @ArgGroup(validate = false, heading = "%nA cluster, to estimate its time and to see whether it is large enough:%n")
+    private ClusterOptions asked = new ClusterOptions();
 
     @Option(names = "--json", description = "Everything, in JSON.")
     private boolean json;
@@ -62,7 +69,12 @@ final class PlanCommand implements Callable<Integer> {
                     session,
                     options.settings(spec.commandLine().getParseResult(), output, null, null),
                     io.sparkgguf.job.stage.Progress.SILENT);
-            PlanPrinter.print(job.prepare(), json, out);
+            Cluster cluster = asked.cluster();
+            Prepared prepared = job.prepare();
+            PlanPrinter.print(prepared, cluster, json, out);
+            if (cluster != null) {
+                prepared.cost().require(cluster);
+            }
         }
         return 0;
     }

@@ -1,6 +1,8 @@
 package io.sparkgguf.job;
 
+import io.sparkgguf.plan.Cluster;
 import io.sparkgguf.plan.Plan;
+import io.sparkgguf.plan.RunCost;
 import io.sparkgguf.report.PlanReport;
 import io.sparkgguf.tensor.Metadata;
 import java.util.List;
@@ -14,6 +16,7 @@ import java.util.List;
  * @param importance the importance matrix, or null
  * @param calibration how blocks are calibrated, or null for a run without
  * @param warnings what will not be as asked
+ * @param cost what it will take
  * @param planReport the same for machines
  */
 public record Prepared(
@@ -23,4 +26,11 @@ public record Prepared(
         ImportanceMatrix importance,
         CalibrationPlan calibration,
         List<String> warnings,
-        PlanReport planReport) {}
+        RunCost cost,
+        PlanReport planReport) {
+
+    /** The plan for machines, with what it would come to on a cluster. */
+    public PlanReport planReport(Cluster cluster) {
+        return planReport.withCost(CostReports.of(cost, cluster));
+    }
+}
