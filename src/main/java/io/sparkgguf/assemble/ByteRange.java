@@ -8,11 +8,14 @@ import java.util.List;
  * One byte range of an output file and the pieces that fill it, in order; bytes between pieces are zero.
  *
  * @param output index of the output file
+ * @param index of the range in its file, from 0
  * @param offset first byte
  * @param length bytes
+ * @param last whether the file ends with it
  * @param pieces in order of their offset, none outside the range
  */
-public record ByteRange(int output, long offset, long length, List<Piece> pieces) implements Serializable {
+public record ByteRange(int output, int index, long offset, long length, boolean last, List<Piece> pieces)
+        implements Serializable {
     /** Bytes of a range: what a multipart upload's part is for files of hundreds of gigabytes. */
     public static final long LENGTH = 64L << 20;
 
@@ -43,7 +46,7 @@ public record ByteRange(int output, long offset, long length, List<Piece> pieces
                 }
                 next++;
             }
-            ranges.add(new ByteRange(output, from, to - from, pieces));
+            ranges.add(new ByteRange(output, ranges.size(), from, to - from, to == total, pieces));
         }
         return ranges;
     }

@@ -1,69 +1,41 @@
 package io.sparkgguf.assemble;
 
-import io.sparkgguf.storage.RangeReader;
-import io.sparkgguf.storage.RangeWriter;
+import io.sparkgguf.storage.RangeContent;
+import io.sparkgguf.storage.RangeSink;
 import io.sparkgguf.storage.Storage;
-import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.Serializable;
-import java.util.Arrays;
+import java.util.List;
 
-/** Fills byte ranges of an output file from the parts. Zeros between pieces are written, not assumed. */
+/** Fills byte ranges of output files from the parts. Zeros between pieces are written, not assumed. */
 public final class RangeCopier implements Serializable {
     private static final long serialVersionUID = 1L;
-    private static final int BUFFER = 4 << 20;
 
     private final Storage storage;
-    private final String[] outputs;
+    private final List<RangeSink> outputs;
 
     /**
-     * @param outputs existing files that the ranges belong to, by index
+     * @param outputs where the ranges go, by index of their file
      */
-    public RangeCopier(Storage storage, String... outputs) {
+    public RangeCopier(Storage storage, List<RangeSink> outputs) {
         this.storage = storage;
-        this.outputs = outputs.clone();
+        this.outputs = List.copyOf(outputs);
     }
 
-    /** Writes the range; doing it again writes the same bytes. Returns its length. */
-    public Long run(ByteRange range) throws IOException {
-        byte[] buffer = new byte[(int) Math.min(BUFFER, range.length())];
-        try (RangeWriter out = open(outputs[range.output()])) {
-            long at = range.offset();
-            for (Piece piece : range.pieces()) {
-                zeros(out, at, piece.offset() - at, buffer);
-                copy(out, piece, buffer);
-                at = piece.offset() + piece.length();
+    /** Writes the range; doing it again writes the same bytes. Returns the receipt. */
+    public String run(ByteRange range) throws IOException {
+        RangeContent content = new RangeContent() {
+            @Override
+            public long length() {
+                return range.length();
             }
-            zeros(out, at, range.offset() + range.length() - at, buffer);
-        }
-        return range.length();
-    }
 
-    private RangeWriter open(String file) throws IOException {
-        return storage.openForWriting(file)
-                .orElseThrow(() -> new InvalidInputException("Cannot write " + file
-                        + ": files of this file system cannot be written at an offset; name a local output"));
-    }
-
-    private void copy(RangeWriter out, Piece piece, byte[] buffer) throws IOException {
-        try (RangeReader in = storage.open(piece.file())) {
-            for (long done = 0; done < piece.length(); ) {
-                int count = (int) Math.min(buffer.length, piece.length() - done);
-                in.readFully(piece.fileOffset() + done, buffer, 0, count);
-                out.write(piece.offset() + done, buffer, 0, count);
-                done += count;
+            @Override
+            public InputStream open() {
+                return new PieceStream(storage, range);
             }
-        }
-    }
-
-    private static void zeros(RangeWriter out, long at, long count, byte[] buffer) throws IOException {
-        if (count > 0) {
-            Arrays.fill(buffer, 0, (int) Math.min(buffer.length, count), (byte) 0);
-        }
-        for (long done = 0; done < count; ) {
-            int step = (int) Math.min(buffer.length, count - done);
-            out.write(at + done, buffer, 0, step);
-            done += step;
-        }
+        };
+        return outputs.get(range.output()).write(range.index(), range.offset(), range.last(), content);
     }
 }

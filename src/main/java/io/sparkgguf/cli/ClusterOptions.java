@@ -1,6 +1,6 @@
 package io.sparkgguf.cli;
 
-import io.sparkgguf.plan.Cluster;
+import io.sparkgguf.job.PlannedCluster;
 import picocli.CommandLine.Option;
 
 /** A cluster to plan for. Nothing is asked of it. */
@@ -43,11 +43,11 @@ final class ClusterOptions {
     long bandwidth;
 
     /** The cluster that was named, or null for none. */
-    Cluster cluster() {
+    PlannedCluster cluster() {
         if (executors == null && executorMemory == null && executorCores == null && driverMemory == null) {
             return null;
         }
-        return new Cluster(
+        return new PlannedCluster(
                 executors == null ? 1 : executors,
                 executorMemory == null ? EXECUTOR_MEMORY : executorMemory,
                 executorCores == null ? 1 : executorCores,

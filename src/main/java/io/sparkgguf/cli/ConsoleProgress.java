@@ -24,6 +24,7 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     private Unit unit;
     private long total;
     private long done;
+    private long recalled;
     private long begun;
     private long lastLine;
 
@@ -51,12 +52,18 @@ final class ConsoleProgress implements Progress, AutoCloseable {
         this.unit = unit;
         this.total = total;
         done = 0;
+        recalled = 0;
         begun = System.nanoTime();
         lastLine = begun;
+        openBar();
+    }
+
+    private void openBar() {
         if (terminal && !quiet) {
             bar = new ProgressBarBuilder()
                     .setTaskName("%-9s".formatted(stage))
                     .setInitialMax(total)
+                    .startsFrom(recalled, Duration.ZERO)
                     .setUnit(" " + name(), one())
                     .showSpeed()
                     .setStyle(ProgressBarStyle.ASCII)
@@ -67,14 +74,25 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     }
 
     @Override
+    public synchronized void recalled(long work) {
+        recalled += work;
+        done += work;
+        if (bar != null) {
+            bar.close();
+            openBar();
+        }
+    }
+
+    @Override
     public synchronized void advance(long work) {
         done += work;
         if (bar != null) {
             bar.stepTo(done);
-        } else if (!quiet && System.nanoTime() - lastLine >= LINE_EVERY_NANOS && done < total) {
+        } else if (!quiet && System.nanoTime() - lastLine >= LINE_EVERY_NANOS && done > recalled && done < total) {
             lastLine = System.nanoTime();
             double seconds = (lastLine - begun) / 1e9;
-            long left = Math.round(seconds / done * (total - done));
+            long made = done - recalled;
+            long left = Math.round(seconds / made * (total - done));
             out.printf(
                     "%-9s %3d %%  %,d of %,d %s  %,.0f %s/s  ETA %d:%02d%n",
                     stage,
@@ -82,7 +100,7 @@ final class ConsoleProgress implements Progress, AutoCloseable {
                     done / one(),
                     total / one(),
                     name(),
-                    (double) done / one() / seconds,
+                    (double) made / one() / seconds,
                     name(),
                     left / 60,
                     left % 60);

@@ -1,10 +1,11 @@
 package io.sparkgguf.cli;
 
+import io.sparkgguf.job.PlannedCluster;
 import io.sparkgguf.job.Prepared;
 import io.sparkgguf.job.QuantizeJob;
 import io.sparkgguf.job.stage.Session;
-import io.sparkgguf.plan.Cluster;
 import io.sparkgguf.quant.mix.FileType;
+import io.sparkgguf.tensor.InvalidInputException;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
@@ -12,6 +13,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code spark-gguf plan}. */
@@ -69,13 +71,21 @@ final class PlanCommand implements Callable<Integer> {
                     session,
                     options.settings(spec.commandLine().getParseResult(), output, null, null),
                     io.sparkgguf.job.stage.Progress.SILENT);
-            Cluster cluster = asked.cluster();
+            PlannedCluster cluster = cluster();
             Prepared prepared = job.prepare();
             PlanPrinter.print(prepared, cluster, json, out);
             if (cluster != null) {
-                prepared.cost().require(cluster);
+                cluster.require(prepared.cost());
             }
         }
         return 0;
+    }
+
+    private PlannedCluster cluster() {
+        try {
+            return asked.cluster();
+        } catch (InvalidInputException e) {
+            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+        }
     }
 }

@@ -1,7 +1,7 @@
 package io.sparkgguf.cli;
 
+import io.sparkgguf.job.PlannedCluster;
 import io.sparkgguf.job.Prepared;
-import io.sparkgguf.plan.Cluster;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
@@ -17,7 +17,7 @@ final class PlanPrinter {
     private PlanPrinter() {}
 
     /** @param cluster null when none was asked about */
-    static void print(Prepared prepared, Cluster cluster, boolean json, PrintWriter out) {
+    static void print(Prepared prepared, PlannedCluster cluster, boolean json, PrintWriter out) {
         PlanReport report = prepared.planReport(cluster);
         if (json) {
             out.print(new String(ReportFile.json(report), StandardCharsets.UTF_8));

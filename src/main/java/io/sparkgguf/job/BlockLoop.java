@@ -60,7 +60,7 @@ final class BlockLoop {
         this.calibration = prepared.calibration();
         this.asked = calibration.settings();
         this.work = work;
-        this.storage = session.storage();
+        this.storage = prepared.pin(session.storage());
         this.progress = progress;
         this.original = ModelWeights.of(prepared.checkpoint().model());
         plan.tensors().forEach(tensor -> unitsOf.add(new ArrayList<>()));

@@ -1,6 +1,5 @@
 package io.sparkgguf.job;
 
-import io.sparkgguf.format.gguf.GgufHeader;
 import io.sparkgguf.format.gguf.GgufSource;
 import io.sparkgguf.format.safetensors.SafetensorsCheckpoint;
 import io.sparkgguf.model.CheckpointMapping;
@@ -12,6 +11,7 @@ import io.sparkgguf.model.tokenizer.PreTokenizer;
 import io.sparkgguf.model.tokenizer.TokenizerFiles;
 import io.sparkgguf.model.tokenizer.TokenizerMetadata;
 import io.sparkgguf.storage.Names;
+import io.sparkgguf.storage.PinnedStorage;
 import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.Storage.FileStatus;
@@ -34,7 +34,7 @@ import java.util.stream.Stream;
  * @param location as the user named it
  * @param kind what it is
  * @param model as GGUF sees it
- * @param files that hold its tensors, as they were when it was opened
+ * @param files that hold its tensors, as they were just before they were opened
  * @param preTokenizer how {@code tokenizer.ggml.pre} was found; empty for GGUF sources and other tokenizers
  * @param notes what was noticed while it was opened
  * @param shards number of files of a GGUF source; 1 for others
@@ -99,7 +99,8 @@ public record Checkpoint(
                     + gguf.map(file -> "; to read the GGUF file there, name it: " + file.file())
                             .orElse(", so it is no Hugging Face folder"));
         }
-        SafetensorsCheckpoint stored = SafetensorsCheckpoint.open(storage, folder);
+        PinnedStorage seen = PinnedStorage.of(storage, listed(storage, folder));
+        SafetensorsCheckpoint stored = SafetensorsCheckpoint.open(seen, folder);
         HfConfig config = config(storage, storage.resolve(folder, "config.json"));
         String generation = storage.resolve(folder, "generation_config.json");
         Model mapped = CheckpointMapping.map(
@@ -110,19 +111,27 @@ public record Checkpoint(
         TokenizerMetadata tokenizer =
                 TokenizerMetadata.read(TokenizerFiles.read(storage, folder), vocabulary(mapped), preTokenizer);
         Metadata metadata = mapped.metadata().copy().putAll(tokenizer.metadata());
-        List<FileStatus> files = new ArrayList<>();
-        for (String file : stored.files()) {
-            files.add(storage.status(file));
-        }
         return new Checkpoint(
                 folder,
                 Kind.HUGGING_FACE,
                 new Model(mapped.architecture(), metadata, mapped.tensors()),
-                files,
+                stored.files().stream().map(seen.pinned()::get).toList(),
                 tokenizer.preTokenizer(),
                 tokenizer.notes(),
                 1,
                 Map.of());
+    }
+
+    /** The folder's safetensors files, under the names that they are opened by. */
+    private static List<FileStatus> listed(Storage storage, String folder) throws IOException {
+        List<FileStatus> files = new ArrayList<>();
+        for (FileStatus entry : storage.list(folder)) {
+            String name = entry.fileName();
+            if (!entry.folder() && SafetensorsCheckpoint.isFileName(name)) {
+                files.add(entry.named(storage.resolve(folder, name)));
+            }
+        }
+        return files;
     }
 
     private static HfConfig config(Storage storage, String file) throws IOException {
@@ -156,7 +165,8 @@ public record Checkpoint(
     }
 
     private static Checkpoint gguf(Storage storage, String file, String preTokenizer) throws IOException {
-        GgufSource source = GgufSource.open(storage, file);
+        PinnedStorage seen = PinnedStorage.atFirstSight(storage);
+        GgufSource source = GgufSource.open(seen, file);
         Metadata metadata = source.metadata();
         String architecture = metadata.string("general.architecture")
                 .orElseThrow(() -> new InvalidInputException(
@@ -177,15 +187,13 @@ public record Checkpoint(
         if (tensors.isEmpty()) {
             throw new InvalidInputException("Cannot use " + file + ": it holds no tensors");
         }
-        List<FileStatus> files = new ArrayList<>();
-        for (GgufHeader shard : source.shards()) {
-            files.add(storage.status(shard.file()));
-        }
         return new Checkpoint(
                 file,
                 Kind.GGUF,
                 new Model(architecture, metadata, tensors),
-                files,
+                source.shards().stream()
+                        .map(shard -> seen.pinned().get(shard.file()))
+                        .toList(),
                 Optional.empty(),
                 List.of(),
                 source.shards().size(),
@@ -209,14 +217,14 @@ public record Checkpoint(
         return false;
     }
 
+    /** The storage for tasks, which opens the files that hold tensors only as long as they are what they were. */
+    PinnedStorage pin(Storage storage) {
+        return PinnedStorage.of(storage, files);
+    }
+
     /** Refuses to go on when a file that holds tensors is no longer as it was. */
     void requireUnchanged(Storage storage) throws IOException {
-        for (FileStatus read : files) {
-            if (!storage.status(read.file()).equals(read)) {
-                throw new InvalidInputException(
-                        "Cannot use " + read.file() + ": it was changed while the run was reading it");
-            }
-        }
+        pin(storage).requireUnchanged();
     }
 
     /** The Hugging Face folder with the model's own tokenizer; null for a GGUF file, which has none to make tokens with. */

@@ -1,6 +1,5 @@
 package io.sparkgguf.job;
 
-import io.sparkgguf.plan.Cluster;
 import io.sparkgguf.plan.RunCost;
 import io.sparkgguf.plan.StageCost;
 import io.sparkgguf.report.CostReport;
@@ -12,7 +11,7 @@ final class CostReports {
     private CostReports() {}
 
     /** @param cluster null when none was asked about */
-    static CostReport of(RunCost cost, Cluster cluster) {
+    static CostReport of(RunCost cost, PlannedCluster cluster) {
         List<CostReport.Stage> stages = new ArrayList<>();
         long read = 0;
         long written = 0;

@@ -55,10 +55,11 @@ public final class EvaluateJob {
         TokenSequences text = text(checkpoints.get(0));
         List<String> warnings = new SeenText(storage, settings).warnings(checkpoints, text);
         List<Passage> passages = Passage.cut(text.tokens(), text.ends(), Passage.TOKENS);
-        EvaluationTask task = new EvaluationTask(storage, base, models);
+        EvaluationTask task = new EvaluationTask(pinned(checkpoints), base, models);
         long memory = task.memory(passages.get(0).tokens().length, settings.context());
         progress.say("%s: %d sequences of %,d tokens through %d model(s); %,d MiB of memory for each task"
                 .formatted(Version.TOOL, text.count(), settings.context(), models.size() + 1, (memory >> 20) + 1));
+        session.requireRoom("evaluating a passage", memory, "fewer models at once");
         stages.put("read", seconds(start));
 
         session.context();
@@ -77,6 +78,14 @@ public final class EvaluateJob {
             WholeFile.write(storage, settings.output(), out -> out.write(ReportFile.json(report)));
         }
         return report;
+    }
+
+    private Storage pinned(List<Checkpoint> checkpoints) {
+        Storage pinned = storage;
+        for (Checkpoint checkpoint : checkpoints) {
+            pinned = checkpoint.pin(pinned);
+        }
+        return pinned;
     }
 
     private List<Checkpoint> open() throws IOException {

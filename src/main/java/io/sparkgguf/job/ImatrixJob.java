@@ -66,11 +66,12 @@ public final class ImatrixJob {
                 InputColumns columns = new InputColumns(model.config(), processOutput(model));
                 try (WorkRun work = new WorkRun(session, storage, settings.work(), settings.output())) {
                     work.create(progress);
-                    ImatrixTask task = new ImatrixTask(storage, work.folder(), model, columns);
+                    ImatrixTask task = new ImatrixTask(checkpoint.pin(storage), work.folder(), model, columns);
                     long held = task.memory(passages.get(0).tokens().length);
                     memory = held;
                     progress.say("%s: %d sequences of %,d tokens; %,d MiB of memory for each task"
                             .formatted(Version.TOOL, text.count(), settings.context(), (memory >> 20) + 1));
+                    session.requireRoom("seeing a passage", memory, null);
                     work.during(session::context);
                     long start = System.nanoTime();
                     work.during(() -> Stage.of("imatrix", passages, task)

@@ -3,7 +3,9 @@ package io.sparkgguf.job;
 import io.sparkgguf.format.imatrix.ImatrixEntry;
 import io.sparkgguf.format.imatrix.ImatrixFile;
 import io.sparkgguf.quant.mix.ImportanceFilter;
+import io.sparkgguf.storage.PinnedStorage;
 import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.Storage.FileStatus;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -15,10 +17,12 @@ import java.util.Set;
  * The importance matrix of a run: the file, and the entries that the run may use.
  *
  * @param file its index
+ * @param status the file as it was when it was opened
  * @param entries what the filters left, by tensor name
  * @param unmatched entries that name no tensor of the model, in order
  */
-public record ImportanceMatrix(ImatrixFile file, Map<String, ImatrixEntry> entries, List<String> unmatched) {
+public record ImportanceMatrix(
+        ImatrixFile file, FileStatus status, Map<String, ImatrixEntry> entries, List<String> unmatched) {
 
     /**
      * Opens the matrix for a model.
@@ -31,7 +35,8 @@ public record ImportanceMatrix(ImatrixFile file, Map<String, ImatrixEntry> entri
         if (!storage.exists(file)) {
             throw new InvalidInputException("Cannot open imatrix " + file + ": no such file");
         }
-        ImatrixFile index = ImatrixFile.read(storage, file);
+        PinnedStorage seen = PinnedStorage.atFirstSight(storage);
+        ImatrixFile index = ImatrixFile.read(seen, file);
         List<String> unmatched = new ArrayList<>();
         for (String name : index.entries().keySet()) {
             if (!tensors.contains(name)) {
@@ -43,7 +48,8 @@ public record ImportanceMatrix(ImatrixFile file, Map<String, ImatrixEntry> entri
                     + " entries names a tensor of this model (the first is " + unmatched.get(0)
                     + "); it belongs to another one");
         }
-        return new ImportanceMatrix(index, filter.apply(index.entries()), List.copyOf(unmatched));
+        return new ImportanceMatrix(
+                index, seen.pinned().get(file), filter.apply(index.entries()), List.copyOf(unmatched));
     }
 
     /** What people should know about it. */

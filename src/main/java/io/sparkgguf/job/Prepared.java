@@ -1,9 +1,10 @@
 package io.sparkgguf.job;
 
-import io.sparkgguf.plan.Cluster;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.RunCost;
 import io.sparkgguf.report.PlanReport;
+import io.sparkgguf.storage.PinnedStorage;
+import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.Metadata;
 import java.util.List;
 
@@ -30,7 +31,13 @@ public record Prepared(
         PlanReport planReport) {
 
     /** The plan for machines, with what it would come to on a cluster. */
-    public PlanReport planReport(Cluster cluster) {
+    public PlanReport planReport(PlannedCluster cluster) {
         return planReport.withCost(CostReports.of(cost, cluster));
+    }
+
+    /** The storage for tasks: what they make comes from the files that were planned with, or from none. */
+    PinnedStorage pin(Storage storage) {
+        PinnedStorage pinned = checkpoint.pin(storage);
+        return importance == null ? pinned : PinnedStorage.of(pinned, List.of(importance.status()));
     }
 }

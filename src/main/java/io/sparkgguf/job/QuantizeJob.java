@@ -6,6 +6,7 @@ import io.sparkgguf.assemble.RangeCopier;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.job.stage.Stage;
+import io.sparkgguf.job.work.Outputs;
 import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.job.work.WorkRun;
 import io.sparkgguf.plan.OutputFile;
@@ -14,6 +15,7 @@ import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.report.Report;
 import io.sparkgguf.report.ReportFile;
+import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.validate.TensorRange;
 import io.sparkgguf.validate.TensorReader;
@@ -38,6 +40,7 @@ public final class QuantizeJob {
     private final Storage storage;
     private final Map<String, Double> stages = new LinkedHashMap<>();
     private WorkFolder work;
+    private Outputs outputs;
 
     public QuantizeJob(Session session, QuantizeSettings settings, Progress progress) {
         this.session = session;
@@ -68,8 +71,10 @@ public final class QuantizeJob {
                         plan.weights(),
                         plan.units().size(),
                         plan.bitsPerWeight()));
-        work = new WorkFolder(storage, settings.work(), plan.files(), settings.reportFile());
-        try (WorkRun run = new WorkRun(session, work)) {
+        TaskRoom.require(session, prepared);
+        work = new WorkFolder(storage, settings.work());
+        outputs = new Outputs(storage, plan.files(), settings.reportFile());
+        try (WorkRun run = new WorkRun(session, work, outputs)) {
             return run.during(() -> make(run, prepared));
         } finally {
             if (work.isKept()) {
@@ -86,12 +91,12 @@ public final class QuantizeJob {
         BlockLoop.Outcome loop = prepared.calibration() == null
                 ? null
                 : timed("calibrate", () -> new BlockLoop(session, settings, prepared, work, progress).run());
-        List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(plan));
+        List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(prepared));
         timed("assemble", () -> assemble(plan));
         List<Long> digests = timed("validate", () -> validate(plan, units));
         Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop).build();
-        prepared.checkpoint().requireUnchanged(storage);
-        work.publish(ReportFile.json(report));
+        prepared.pin(storage).requireUnchanged();
+        outputs.publish(work, ReportFile.json(report));
         return report;
     }
 
@@ -104,8 +109,9 @@ public final class QuantizeJob {
         }
     }
 
-    private List<UnitResult> quantize(Plan plan) throws IOException {
-        UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
+    private List<UnitResult> quantize(Prepared prepared) throws IOException {
+        Plan plan = prepared.plan();
+        UnitRunner runner = new UnitRunner(prepared.pin(storage), work.parts(), settings.allowNonFinite());
         return Stage.of("quantize", plan.units(), runner::run)
                 .describe(TensorNames.behind("quantize", plan.tensors().stream().map(PlannedTensor::name)))
                 .cost(WorkUnit::cost)
@@ -128,19 +134,31 @@ public final class QuantizeJob {
                     pieces.add(new Piece(work.part(unit.id()), 0, unit.offset(), unit.bytes()));
                 }
             }
-            ranges.addAll(ByteRange.cut(file, output.length(), ByteRange.LENGTH, pieces));
+            FileCommit commit = outputs.commits().get(file);
+            long length = commit.mostRanges() == 1 ? output.length() : ByteRange.LENGTH;
+            ranges.addAll(ByteRange.cut(file, output.length(), length, pieces));
         }
-        RangeCopier copier = new RangeCopier(storage, work.unfinished());
-        Stage.of("assemble", ranges, copier::run)
+        RangeCopier copier = new RangeCopier(
+                storage, outputs.commits().stream().map(FileCommit::sink).toList());
+        List<String> receipts = Stage.of("assemble", ranges, copier::run)
                 .cost(ByteRange::length)
                 .size(ByteRange::length)
                 .run(session, progress);
+        for (int file = 0; file < plan.files().size(); file++) {
+            List<String> own = new ArrayList<>();
+            for (int i = 0; i < ranges.size(); i++) {
+                if (ranges.get(i).output() == file) {
+                    own.add(receipts.get(i));
+                }
+            }
+            outputs.commits().get(file).seal(own);
+        }
         return null;
     }
 
     private List<Long> validate(Plan plan, List<UnitResult> units) throws IOException {
         for (int file = 0; file < plan.files().size(); file++) {
-            FileChecks.requireAsPlanned(storage, work.unfinished(file), plan, file);
+            FileChecks.requireAsPlanned(storage, readable(file), plan, file);
         }
         List<List<TensorRange.Slice>> slices = new ArrayList<>();
         plan.tensors().forEach(tensor -> slices.add(new ArrayList<>()));
@@ -154,7 +172,7 @@ public final class QuantizeJob {
             ranges.add(new TensorRange(
                     tensor.name(),
                     tensor.type(),
-                    work.unfinished(tensor.output()),
+                    readable(tensor.output()),
                     tensor.offset(),
                     tensor.bytes(),
                     slices.get(tensor.index())));
@@ -164,6 +182,10 @@ public final class QuantizeJob {
                 .cost(TensorRange::bytes)
                 .size(TensorRange::bytes)
                 .run(session, progress);
+    }
+
+    private String readable(int file) {
+        return outputs.commits().get(file).readable().orElseThrow();
     }
 
     private interface Step<R> {

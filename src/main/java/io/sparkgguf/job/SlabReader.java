@@ -6,8 +6,10 @@ import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormat;
 import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.storage.RangeReader;
+import io.sparkgguf.storage.ReadRange;
 import io.sparkgguf.storage.Storage;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 
@@ -139,28 +141,34 @@ final class SlabReader implements AutoCloseable {
             this.ranges = ranges.iterator();
         }
 
-        /** Fills {@code into[0 .. count)} with the next bytes. */
+        /** Fills {@code into[0 .. count)} with the next bytes; what lies in one file is asked for at once. */
         void read(byte[] into, int count) throws IOException {
+            List<ReadRange> wanted = new ArrayList<>();
             int at = 0;
             while (at < count) {
                 if (range == null || done == range.length()) {
-                    next();
+                    SourceRange following = ranges.next();
+                    if (range == null || !range.file().equals(following.file())) {
+                        read(wanted);
+                        close();
+                        reader = storage.open(following.file());
+                    }
+                    range = following;
+                    done = 0;
                 }
                 int part = (int) Math.min(count - at, range.length() - done);
-                reader.readFully(range.offset() + done, into, at, part);
+                wanted.add(new ReadRange(range.offset() + done, into, at, part));
                 done += part;
                 at += part;
             }
+            read(wanted);
         }
 
-        private void next() throws IOException {
-            SourceRange following = ranges.next();
-            if (range == null || !range.file().equals(following.file())) {
-                close();
-                reader = storage.open(following.file());
+        private void read(List<ReadRange> wanted) throws IOException {
+            if (!wanted.isEmpty()) {
+                reader.readRanges(wanted);
+                wanted.clear();
             }
-            range = following;
-            done = 0;
         }
 
         @Override

@@ -193,8 +193,8 @@ public final class ValidateJob {
     }
 
     private Map<String, ErrorStats> compare(GgufSource source, String model) throws IOException {
-        Map<String, ModelTensor> originals =
-                Checkpoint.open(storage, model, null).tensorsByName();
+        Checkpoint checkpoint = Checkpoint.open(storage, model, null);
+        Map<String, ModelTensor> originals = checkpoint.tensorsByName();
         UnitCutter cutter = new UnitCutter(QuantizeSettings.DEFAULT_UNIT_MEMORY);
         List<WorkUnit> units = new ArrayList<>();
         List<String> files = source.shards().stream().map(GgufHeader::file).toList();
@@ -214,7 +214,7 @@ public final class ValidateJob {
             }
         }
         originals.keySet().forEach(name -> findings.add("tensor " + name + " of the source is missing"));
-        UnitComparer comparer = new UnitComparer(storage, files.toArray(String[]::new));
+        UnitComparer comparer = new UnitComparer(checkpoint.pin(storage), files.toArray(String[]::new));
         List<ErrorStats> parts = Stage.of("compare", units, comparer::run)
                 .cost(WorkUnit::cost)
                 .size(unit -> unit.sourceBytes() + unit.bytes())

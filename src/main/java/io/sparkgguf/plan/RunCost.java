@@ -1,6 +1,5 @@
 package io.sparkgguf.plan;
 
-import io.sparkgguf.tensor.InvalidInputException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -113,55 +112,15 @@ public record RunCost(List<StageCost> stages, long driverMemory, long workBytes,
     }
 
     /** Estimated seconds on a cluster, start-up aside. */
-    public double seconds(Cluster cluster) {
+    public double seconds(Capacity cluster) {
         return stages.stream().mapToDouble(stage -> stage.seconds(cluster)).sum();
     }
 
     /** The same for the stages of one kind. */
-    public double seconds(Cluster cluster, String kind) {
+    public double seconds(Capacity cluster, String kind) {
         return stages.stream()
                 .filter(stage -> stage.kind().equals(kind))
                 .mapToDouble(stage -> stage.seconds(cluster))
                 .sum();
-    }
-
-    /**
-     * Refuses a cluster on which a task, or the driver, would run out of memory.
-     *
-     * @throws InvalidInputException with what would do
-     */
-    public void require(Cluster cluster) {
-        kinds().forEach((kind, cost) -> {
-            long memory = cost.sum.memory();
-            if (cluster.atOnce(memory) < 1) {
-                throw new InvalidInputException("Cannot run on executors of " + mib(cluster.executorMemory())
-                        + ": a task of " + kind + " holds " + mib(memory) + ", and "
-                        + mib(Cluster.usable(cluster.executorMemory()))
-                        + " of such a heap can be filled; give --executor-memory " + gib(Cluster.heap(memory))
-                        + smaller(kind));
-            }
-        });
-        if (driverMemory > Cluster.usable(cluster.driverMemory())) {
-            throw new InvalidInputException("Cannot run with a driver of " + mib(cluster.driverMemory())
-                    + ": it holds " + mib(driverMemory) + ", and " + mib(Cluster.usable(cluster.driverMemory()))
-                    + " of such a heap can be filled; give --driver-memory " + gib(Cluster.heap(driverMemory)));
-        }
-    }
-
-    private static String smaller(String kind) {
-        return switch (kind) {
-            case "quantize", "round" -> ", or lower --unit-memory";
-            case "solve" -> ", or lower --solve-memory";
-            case "hessians", "factors" -> ", or lower --hessian-memory";
-            default -> "";
-        };
-    }
-
-    private static String mib(long bytes) {
-        return (bytes + MIB - 1) / MIB + " MiB";
-    }
-
-    private static String gib(long bytes) {
-        return bytes / (1L << 30) + "g";
     }
 }

@@ -62,7 +62,7 @@ public record StageCost(
      * Seconds from its begin to its end. Tasks read, compute and write one after the other; the costliest begin first, so
      * that what is left in the end is about one task of the usual size, or one that is longer than all else.
      */
-    double seconds(Cluster cluster) {
+    double seconds(Capacity cluster) {
         if (tasks == 0) {
             return 0;
         }

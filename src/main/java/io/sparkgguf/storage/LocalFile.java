@@ -100,6 +100,7 @@ final class LocalFile implements RangeReader, RangeWriter {
             }
             done += read;
         }
+        Traffic.countRead(count);
     }
 
     @Override
@@ -114,6 +115,7 @@ final class LocalFile implements RangeReader, RangeWriter {
                 throw Explained.failure("write", file, e);
             }
         }
+        Traffic.countWritten(count);
     }
 
     @Override

@@ -160,6 +160,11 @@ public final class LocalStorage implements Storage {
     }
 
     @Override
+    public FileCommit commit(String target, long length) {
+        return new PositionalCommit(this, target, length);
+    }
+
+    @Override
     public void rename(String from, String to) throws IOException {
         Path source = path(from);
         Path target = path(to);

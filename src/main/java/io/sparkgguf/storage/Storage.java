@@ -1,6 +1,7 @@
 package io.sparkgguf.storage;
 
 import io.sparkgguf.tensor.InvalidInputException;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.Serializable;
@@ -15,6 +16,31 @@ public interface Storage extends Serializable {
 
     /** Opens a file for positional reads; closes with the reader. Safe to call from many threads. */
     RangeReader open(String file) throws IOException;
+
+    /**
+     * Opens a file that was looked at before, and only if it is still the same.
+     *
+     * @throws InvalidInputException when it was changed or removed since
+     */
+    default RangeReader open(FileStatus seen) throws IOException {
+        RangeReader reader;
+        try {
+            reader = open(seen.file());
+        } catch (FileNotFoundException e) {
+            throw seen.removed(e);
+        }
+        try {
+            seen.requireSame(
+                    status(seen.file())); // after it was opened: what is read is not older than what was looked at
+        } catch (FileNotFoundException e) {
+            reader.close();
+            throw seen.removed(e);
+        } catch (IOException | RuntimeException e) {
+            reader.close();
+            throw e;
+        }
+        return reader;
+    }
 
     /** What is at this name. Throws {@link java.io.FileNotFoundException} when nothing is. */
     FileStatus status(String file) throws IOException;
@@ -56,6 +82,30 @@ public interface Storage extends Serializable {
         return Optional.empty();
     }
 
+    /**
+     * The way in which a file of {@code length} bytes is put together here by many processes. Touches nothing yet.
+     *
+     * @param target its final name
+     */
+    default FileCommit commit(String target, long length) throws IOException {
+        return new StreamCommit(this, target, length);
+    }
+
+    /**
+     * Removes what runs that are gone left of a file that they did not finish: its unfinished file, open uploads.
+     *
+     * @param target the final name; a file of that name stays
+     * @return what was removed, a name each
+     */
+    default List<String> discardUnfinished(String target) throws IOException {
+        String file = Unfinished.file(target);
+        if (!exists(file)) {
+            return List.of();
+        }
+        delete(file);
+        return List.of(file);
+    }
+
     /** Gives a file another name in the same place, replacing what had that name; atomic where the place can do that. */
     void rename(String from, String to) throws IOException;
 
@@ -69,12 +119,63 @@ public interface Storage extends Serializable {
      */
     String resolve(String folder, String child);
 
-    /** @param file full name @param length bytes, 0 for a folder @param modified milliseconds since 1970 */
-    record FileStatus(String file, boolean folder, long length, long modified) implements Serializable {
+    /**
+     * What is known of a file without opening it.
+     *
+     * @param file full name
+     * @param length bytes, 0 for a folder
+     * @param modified milliseconds since 1970
+     * @param etag what the store calls this content by; null where it has no such name
+     */
+    record FileStatus(String file, boolean folder, long length, long modified, String etag) implements Serializable {
+
+        /** Where contents have no names. */
+        public FileStatus(String file, boolean folder, long length, long modified) {
+            this(file, folder, length, modified, null);
+        }
 
         /** The last part of the name. */
         public String fileName() {
             return file.substring(file.lastIndexOf('/') + 1);
+        }
+
+        /** The same under the name that somebody else has for it. */
+        public FileStatus named(String name) {
+            return new FileStatus(name, folder, length, modified, etag);
+        }
+
+        /**
+         * Whether both tell of the same content, as far as can be told without reading it: by length and ETag, by length
+         * and time where there is no ETag. Stores give times of one object in different precisions.
+         */
+        public boolean isSameContent(FileStatus other) {
+            return folder == other.folder
+                    && length == other.length
+                    && (etag != null && other.etag != null ? etag.equals(other.etag) : modified == other.modified);
+        }
+
+        /**
+         * Refuses to go on when the file is not what it was.
+         *
+         * @param now what was found of it now
+         * @throws InvalidInputException with what has changed
+         */
+        public void requireSame(FileStatus now) {
+            if (!isSameContent(now)) {
+                String what = length != now.length
+                        ? "it had " + length + " bytes and has " + now.length
+                        : etag != null && now.etag != null
+                                ? "its ETag was " + etag + " and is " + now.etag
+                                : "it was written again";
+                throw new InvalidInputException(
+                        "Cannot use " + file + ": it was changed while the run was reading it (" + what + ")");
+            }
+        }
+
+        /** For a file that is gone. */
+        public InvalidInputException removed(FileNotFoundException cause) {
+            return new InvalidInputException(
+                    "Cannot use " + file + ": it was removed while the run was reading it", cause);
         }
     }
 }

@@ -3,6 +3,7 @@ package io.sparkgguf.assemble;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.LocalStorage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -47,15 +48,18 @@ class ByteRangeTest {
         assertEquals(
                 expected.length, ranges.stream().mapToLong(ByteRange::length).sum());
         Path output = folder.resolve("output");
-        byte[] dirt = new byte[expected.length]; // what an earlier attempt left
-        random.nextBytes(dirt);
-        Files.write(output, dirt);
+        Files.writeString(output, "of yesterday");
         Collections.shuffle(ranges, random);
-        RangeCopier copier = new RangeCopier(new LocalStorage(), output.toString());
+        FileCommit commit = new LocalStorage().commit(output.toString(), expected.length);
+        commit.begin(null);
+        RangeCopier copier = new RangeCopier(new LocalStorage(), List.of(commit.sink()));
         for (ByteRange range : ranges) {
             copier.run(range);
             copier.run(range); // a second attempt changes nothing
         }
+        assertEquals("of yesterday", Files.readString(output));
+        commit.seal(List.of());
+        commit.publish();
         assertArrayEquals(expected, Files.readAllBytes(output), "seed " + seed);
     }
 

@@ -159,7 +159,7 @@ public record SafetensorsCheckpoint(
         for (String tensor = json.nextName(); tensor != null; tensor = json.nextName()) {
             String shard = json.text("the shard of tensor '" + tensor + "'");
             if (!shards.containsKey(shard)) {
-                if (!isPlainFileName(shard)) {
+                if (!isFileName(shard)) {
                     throw json.damaged("tensor '" + tensor + "' is put into '" + shard
                             + "', which is not the name of a safetensors file in the folder");
                 }
@@ -171,8 +171,11 @@ public record SafetensorsCheckpoint(
         }
     }
 
-    /** Whether a name stays in its folder in every storage: no separator, scheme, drive, query or control character. */
-    private static boolean isPlainFileName(String name) {
+    /**
+     * Whether a checkpoint's file may have this name, which stays in its folder in every storage: no separator, scheme,
+     * drive, query or control character.
+     */
+    public static boolean isFileName(String name) {
         return name.length() <= MAX_FILE_NAME
                 && name.endsWith(".safetensors")
                 && name.chars().noneMatch(c -> c < ' ' || c == 0x7F || "/\\:?#%*".indexOf(c) >= 0);

@@ -1,21 +1,17 @@
 package io.sparkgguf.job.work;
 
 import io.sparkgguf.job.stage.Progress;
-import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.storage.RangeReader;
-import io.sparkgguf.storage.RangeWriter;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 
 /**
- * What a run keeps while it goes on: the folder of its parts, unfinished outputs and report. All is gone when it ends, but
- * for the folder of a run that calibrated blocks and ended early: the same run goes on from it.
+ * What a run keeps while it goes on: the folder of its parts. It is gone when the run ends, but for the folder of a run
+ * that calibrated blocks and ended early: the same run goes on from it.
  */
 public final class WorkFolder {
     private static final String MARKER = "spark-gguf-work";
@@ -23,25 +19,19 @@ public final class WorkFolder {
 
     private final Storage storage;
     private final String folder;
-    private final List<OutputFile> outputs;
-    private final String report;
     private final Owner owner = Owner.here();
     private boolean ours;
     private boolean keep;
 
-    public WorkFolder(Storage storage, String folder, List<OutputFile> outputs, String report) {
+    public WorkFolder(Storage storage, String folder) {
         this.storage = storage;
         this.folder = folder;
-        this.outputs = outputs;
-        this.report = report;
     }
 
     /**
-     * Makes the folder and the unfinished files, empty: a place that cannot be written is found before the work is done.
-     * What an interrupted run left there is removed; what belongs to somebody else is not touched.
+     * Makes the folder. What an interrupted run left there is removed; what belongs to somebody else is not touched.
      *
-     * @throws InvalidInputException when there is something of these names that no run of this program made, or the
-     *     output cannot be written at an offset
+     * @throws InvalidInputException when there is something of its name that no run of this program made
      */
     public synchronized void create(Progress progress) throws IOException {
         create(progress, null);
@@ -53,9 +43,6 @@ public final class WorkFolder {
      * @param fingerprint of all that decides the result; null for a run that begins anew whatever is there
      */
     public synchronized void create(Progress progress, String fingerprint) throws IOException {
-        for (String file : unfinishedFiles()) {
-            storage.requireFileName(file);
-        }
         String marker = marker();
         boolean interrupted = storage.exists(folder);
         if (interrupted) {
@@ -88,31 +75,26 @@ public final class WorkFolder {
         if (fingerprint != null && !same) {
             write(file(FINGERPRINT), fingerprint);
         }
-        for (String file : unfinished()) {
-            storage.delete(file);
-            Optional<RangeWriter> writer = storage.openForWriting(file);
-            if (writer.isEmpty()) {
-                throw new InvalidInputException("Cannot write " + file
-                        + ": files of this file system cannot be written at an offset; name a local output");
-            }
-            writer.get().close();
-        }
-        storage.create(unfinishedReport()).close();
     }
 
-    /** Writes the report and gives all files their names. Nobody can remove the unfinished ones in between. */
-    public synchronized void publish(byte[] reportBytes) throws IOException {
-        if (!ours || !owner().equals(Optional.of(owner))) {
-            throw new IOException("Cannot publish " + outputs.get(0).file() + ": "
+    /**
+     * @param action what is to be done, for the message
+     * @throws IOException unless the folder was made by this run, and nobody took it
+     */
+    public synchronized void requireOurs(String action) throws IOException {
+        if (!isOurs()) {
+            throw new IOException("Cannot " + action + ": "
                     + (ours ? "another run took its work folder, " + folder : "the run was told to end"));
         }
-        try (OutputStream out = storage.create(unfinishedReport())) {
-            out.write(reportBytes);
-        }
-        for (int file = 0; file < outputs.size(); file++) {
-            storage.rename(unfinished(file), outputs.get(file).file());
-        }
-        storage.rename(unfinishedReport(), report);
+    }
+
+    /** Whether the folder was made by this run, and nobody took it. */
+    public synchronized boolean isOurs() throws IOException {
+        return ours && owner().equals(Optional.of(owner));
+    }
+
+    /** All is published: nothing is to be gone on with. */
+    public synchronized void finished() {
         keep = false;
     }
 
@@ -178,31 +160,6 @@ public final class WorkFolder {
         return storage.resolve(parts(), "header-" + file);
     }
 
-    /** An output file before it has its name: beside it, so that a rename is enough. */
-    public String unfinished(int file) {
-        return outputs.get(file).file() + ".unfinished";
-    }
-
-    /** All unfinished output files. */
-    public String[] unfinished() {
-        String[] names = new String[outputs.size()];
-        for (int file = 0; file < names.length; file++) {
-            names[file] = unfinished(file);
-        }
-        return names;
-    }
-
-    /** The report before it has its name. */
-    public String unfinishedReport() {
-        return report + ".unfinished";
-    }
-
-    private List<String> unfinishedFiles() {
-        List<String> files = new ArrayList<>(List.of(unfinished()));
-        files.add(unfinishedReport());
-        return files;
-    }
-
     /**
      * Removes all of it, if it was made. Failing to do so must not hide why the run ended, so it is logged. The marker goes
      * last: whatever stops this halfway, the next run knows the folder as ours.
@@ -216,9 +173,6 @@ public final class WorkFolder {
             Optional<Owner> found = owner();
             if (found.isPresent() && !found.get().equals(owner)) {
                 return; // another run, on a machine that does not know of this one, took the folder
-            }
-            for (String file : unfinishedFiles()) {
-                storage.delete(file);
             }
             if (keep) {
                 return;

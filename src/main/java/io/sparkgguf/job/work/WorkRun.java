@@ -15,6 +15,7 @@ public final class WorkRun implements AutoCloseable {
 
     private final Session session;
     private final WorkFolder work;
+    private final Outputs outputs;
     private final Runnable cleanUp;
 
     /**
@@ -24,16 +25,23 @@ public final class WorkRun implements AutoCloseable {
      * @param output the file that the run is to write; whether it can be is found out at once
      */
     public WorkRun(Session session, Storage storage, String folder, String output) {
-        this(session, new WorkFolder(storage, folder, List.of(), output));
+        this(session, new WorkFolder(storage, folder), new Outputs(storage, List.of(), output));
     }
 
-    public WorkRun(Session session, WorkFolder work) {
+    public WorkRun(Session session, WorkFolder work, Outputs outputs) {
         this.session = session;
         this.work = work;
+        this.outputs = outputs;
         cleanUp = () -> {
             session.interrupt();
-            work.remove();
+            end();
         };
+    }
+
+    /** Leaves what another run may have made of these names. */
+    private void end() {
+        outputs.abort(work);
+        work.remove();
     }
 
     /** What is done while the folder is there. */
@@ -48,7 +56,9 @@ public final class WorkRun implements AutoCloseable {
     /** @param fingerprint as in {@link WorkFolder#create(Progress, String)} */
     public void create(Progress progress, String fingerprint) throws IOException {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
+        outputs.require();
         work.create(progress, fingerprint);
+        outputs.begin();
     }
 
     /** Where tasks write. */
@@ -70,7 +80,7 @@ public final class WorkRun implements AutoCloseable {
 
     @Override
     public void close() {
-        work.remove();
+        end();
         try {
             ShutdownHookManager.get().removeShutdownHook(cleanUp);
         } catch (IllegalStateException e) {

@@ -1,10 +1,12 @@
 package io.sparkgguf.storage.hadoop;
 
 import io.sparkgguf.storage.Explained;
+import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.LocalStorage;
 import io.sparkgguf.storage.Names;
 import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.RangeWriter;
+import io.sparkgguf.storage.Retries;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.FileNotFoundException;
@@ -17,7 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.EtagSource;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileSystem;
@@ -35,6 +37,12 @@ import org.apache.hadoop.security.AccessControlException;
  */
 public final class HadoopStorage implements Storage {
     private static final long serialVersionUID = 1L;
+    /** Hadoop settings for how often a read, a look or a listing is tried, and milliseconds before the second attempt. */
+    private static final String ATTEMPTS = "spark-gguf.retry.attempts";
+
+    private static final String FIRST_WAIT = "spark-gguf.retry.first-wait.ms";
+    private static final String LONGEST_WAIT = "spark-gguf.retry.longest-wait.ms";
+
     private static final FsPermission OWNER_ONLY_FOLDER = new FsPermission((short) 0700);
 
     private final LocalStorage local = new LocalStorage();
@@ -57,8 +65,10 @@ public final class HadoopStorage implements Storage {
 
     private synchronized Configuration configuration() {
         if (configuration == null) {
-            configuration = new Configuration();
-            settings.forEach(configuration::set);
+            Configuration made = new Configuration();
+            settings.forEach(made::set);
+            S3aDefaults.apply(made);
+            configuration = made;
         }
         return configuration;
     }
@@ -109,18 +119,25 @@ public final class HadoopStorage implements Storage {
         if (isLocal(file)) {
             return local.open(file);
         }
+        return HadoopReader.open(opener(file), null);
+    }
+
+    @Override
+    public RangeReader open(FileStatus seen) throws IOException {
+        return isLocal(seen.file()) ? local.open(seen) : HadoopReader.open(opener(seen.file()), seen);
+    }
+
+    private StreamOpener opener(String file) throws IOException {
         Path path = path(file);
-        FileSystem system = fileSystem(path);
-        try {
-            org.apache.hadoop.fs.FileStatus status = system.getFileStatus(path);
-            if (status.isDirectory()) {
-                throw new IOException("it is a folder");
-            }
-            FSDataInputStream stream = system.open(path);
-            return new HadoopReader(file, stream, status.getLen());
-        } catch (IOException e) {
-            throw failure("read", file, e);
-        }
+        return new StreamOpener(file, path, fileSystem(path), retries());
+    }
+
+    private Retries retries() {
+        Configuration settings = configuration();
+        return new Retries(
+                settings.getInt(ATTEMPTS, 5),
+                settings.getLong(FIRST_WAIT, 250),
+                settings.getLong(LONGEST_WAIT, 15_000));
     }
 
     @Override
@@ -130,19 +147,20 @@ public final class HadoopStorage implements Storage {
         }
         Path path = path(file);
         FileSystem system = fileSystem(path);
-        try {
-            return translated(system.getFileStatus(path));
-        } catch (IOException e) {
-            throw failure("look at", file, e);
-        }
+        return retried("look at", file, () -> translated(system.getFileStatus(path)));
     }
 
-    private static FileStatus translated(org.apache.hadoop.fs.FileStatus status) {
+    private <R> R retried(String action, String file, Retries.Attempt<R> attempt) throws IOException {
+        return retries().run(PassingFailures::mayPass, failure -> failure(action, file, failure), attempt);
+    }
+
+    static FileStatus translated(org.apache.hadoop.fs.FileStatus status) {
         return new FileStatus(
                 status.getPath().toString(),
                 status.isDirectory(),
                 status.isDirectory() ? 0 : status.getLen(),
-                status.getModificationTime());
+                status.getModificationTime(),
+                status instanceof EtagSource source ? source.getEtag() : null);
     }
 
     @Override
@@ -187,17 +205,16 @@ public final class HadoopStorage implements Storage {
         }
         Path path = path(folder);
         FileSystem system = fileSystem(path);
-        List<FileStatus> entries = new ArrayList<>();
-        try {
+        List<FileStatus> entries = retried("list", folder, () -> {
             if (!system.getFileStatus(path).isDirectory()) {
-                throw new IOException("it is not a folder");
+                throw new WrongKindException("it is not a folder");
             }
+            List<FileStatus> found = new ArrayList<>();
             for (org.apache.hadoop.fs.FileStatus status : system.listStatus(path)) {
-                entries.add(translated(status));
+                found.add(translated(status));
             }
-        } catch (IOException e) {
-            throw failure("list", folder, e);
-        }
+            return found;
+        });
         entries.sort(Comparator.comparing(FileStatus::fileName));
         return entries;
     }
@@ -237,6 +254,11 @@ public final class HadoopStorage implements Storage {
     @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return isLocal(file) ? local.openForWriting(file) : Optional.empty();
+    }
+
+    @Override
+    public FileCommit commit(String target, long length) throws IOException {
+        return isLocal(target) ? local.commit(target, length) : Storage.super.commit(target, length);
     }
 
     @Override

@@ -39,12 +39,20 @@ class WorkFolderTest {
     }
 
     private WorkFolder work() {
+        return new WorkFolder(new LocalStorage(), folder.resolve("work").toString());
+    }
+
+    private Outputs outputs() {
         OutputFile output = new OutputFile(folder.resolve("x.gguf").toString(), new byte[8], 8, 0);
-        return new WorkFolder(
-                new LocalStorage(),
-                folder.resolve("work").toString(),
-                List.of(output),
-                folder.resolve("report").toString());
+        return new Outputs(
+                new LocalStorage(), List.of(output), folder.resolve("report").toString());
+    }
+
+    private Outputs begun(WorkFolder work) throws IOException {
+        work.create(Progress.SILENT);
+        Outputs outputs = outputs();
+        outputs.begin();
+        return outputs;
     }
 
     /** The folder as a run of the other process would have it. */
@@ -58,8 +66,10 @@ class WorkFolderTest {
     @Test
     void isMadeAndRemoved() throws IOException {
         WorkFolder work = work();
-        work.create(Progress.SILENT);
+        Outputs outputs = begun(work);
         assertEquals(ALL, Cli.names(folder));
+        outputs.abort(work);
+        assertEquals(Set.of("work"), Cli.names(folder));
         work.remove();
         assertEquals(Set.of(), Cli.names(folder));
     }
@@ -76,25 +86,27 @@ class WorkFolderTest {
         assertEquals(Set.of("work"), Cli.names(folder));
 
         other.destroyForcibly().waitFor();
-        work.create(Progress.SILENT);
+        begun(work);
         assertEquals(ALL, Cli.names(folder));
     }
 
     @Test
     void isTakenFromAProcessOfEarlierWithTheSameId() throws IOException {
         giveToTheOther(5_000);
-        work().create(Progress.SILENT);
+        begun(work());
         assertEquals(ALL, Cli.names(folder));
     }
 
     @Test
     void isLeftToTheRunThatTookIt() throws IOException {
         WorkFolder work = work();
-        work.create(Progress.SILENT);
+        Outputs outputs = begun(work);
         giveToTheOther(0);
         assertEquals(
                 "Cannot publish " + folder + "/x.gguf: another run took its work folder, " + folder + "/work",
-                assertThrows(IOException.class, () -> work.publish(new byte[1])).getMessage());
+                assertThrows(IOException.class, () -> outputs.publish(work, new byte[1]))
+                        .getMessage());
+        outputs.abort(work);
         work.remove();
         assertEquals(ALL, Cli.names(folder));
     }
@@ -102,14 +114,16 @@ class WorkFolderTest {
     @Test
     void publishesOnce() throws IOException {
         WorkFolder work = work();
-        work.create(Progress.SILENT);
-        work.publish(new byte[] {'{', '}'});
+        Outputs outputs = begun(work);
+        outputs.publish(work, new byte[] {'{', '}'});
         assertEquals("{}", Files.readString(folder.resolve("report")));
+        outputs.abort(work);
         work.remove();
         assertEquals(Set.of("x.gguf", "report"), Cli.names(folder));
         assertEquals(
                 "Cannot publish " + folder + "/x.gguf: the run was told to end",
-                assertThrows(IOException.class, () -> work.publish(new byte[1])).getMessage());
+                assertThrows(IOException.class, () -> outputs.publish(work, new byte[1]))
+                        .getMessage());
     }
 
     @Test

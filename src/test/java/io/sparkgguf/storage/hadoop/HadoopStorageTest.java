@@ -165,8 +165,11 @@ class HadoopStorageTest {
                 assertThrows(IOException.class, () -> storage.open("nosuch://host/a"))
                         .getMessage());
         assertEquals(
-                "Cannot reach s3a://bucket/a: no file system for scheme s3a on the class path (--packages may be missing)",
-                assertThrows(IOException.class, () -> storage.open("s3a://bucket/a"))
+                "Cannot reach gone://bucket/a: no file system for scheme gone on the class path (--packages may be missing)",
+                assertThrows(
+                                IOException.class,
+                                () -> new HadoopStorage(Map.of("fs.gone.impl", "no.such.FileSystem"))
+                                        .open("gone://bucket/a"))
                         .getMessage());
         assertEquals(
                 "Cannot rename " + root + "/a to /b: not on the same file system",

@@ -1,0 +1,75 @@
+package io.sparkgguf.storage;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+
+/** A file that is written beside the target, where it can be read, and gets its name by a rename. */
+abstract class RenamingCommit implements FileCommit {
+    final Storage storage;
+    private final String target;
+    private final long length;
+    private boolean begun;
+
+    RenamingCommit(Storage storage, String target, long length) {
+        this.storage = storage;
+        this.target = target;
+        this.length = length;
+    }
+
+    /** Makes the unfinished file, empty. */
+    abstract void make(String file) throws IOException;
+
+    @Override
+    public final String target() {
+        return target;
+    }
+
+    @Override
+    public final long leastRange() {
+        return 1;
+    }
+
+    /** Always anew: copying again costs little, and what a crash left of the file is not known. */
+    @Override
+    public final boolean begin(String earlier) throws IOException {
+        storage.requireFileName(unfinished());
+        storage.requireFileName(target);
+        begun = true;
+        make(unfinished());
+        return false;
+    }
+
+    @Override
+    public final String handle() {
+        return unfinished();
+    }
+
+    final String unfinished() {
+        return Unfinished.file(target);
+    }
+
+    @Override
+    public final void seal(List<String> receipts) throws IOException {
+        Unfinished.requireLength(storage, unfinished(), length);
+    }
+
+    @Override
+    public final Optional<String> readable() {
+        return Optional.of(unfinished());
+    }
+
+    @Override
+    public final void publish() throws IOException {
+        storage.rename(unfinished(), target);
+        begun = false;
+    }
+
+    @Override
+    public final void abort() throws IOException {
+        if (begun) {
+            storage.delete(unfinished());
+            begun = false;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+package io.sparkgguf.storage;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+
+/** For places that know whole files only: one task writes all of it. */
+final class StreamCommit extends RenamingCommit {
+    StreamCommit(Storage storage, String target, long length) {
+        super(storage, target, length);
+    }
+
+    @Override
+    public int mostRanges() {
+        return 1;
+    }
+
+    @Override
+    void make(String file) throws IOException {
+        storage.create(file).close();
+    }
+
+    @Override
+    public RangeSink sink() {
+        return new Sink(storage, unfinished());
+    }
+
+    /** Copies of the task at once write beside each other; the last renamed is as good as the first. */
+    private record Sink(Storage storage, String file) implements RangeSink {
+        @Override
+        public String write(int index, long offset, boolean last, RangeContent content) throws IOException {
+            if (index != 0 || offset != 0 || !last) {
+                throw new IllegalArgumentException(
+                        "Cannot write range " + index + " of " + file + ": it is written whole");
+            }
+            WholeFile.write(storage, file, out -> copy(content, out));
+            return "";
+        }
+
+        private static void copy(RangeContent content, OutputStream out) throws IOException {
+            try (InputStream in = content.open()) {
+                in.transferTo(out);
+            }
+        }
+    }
+}
