@@ -246,7 +246,7 @@ final class BlockLoop {
             return false;
         }
 
-        HessianTasks hessians = new HessianTasks(storage, folder, index, asked.gptq(), memory);
+        HessianTasks hessians = new HessianTasks(storage, folder, index, asked.gptq(), asked.work());
         List<HessianTasks.TileItem> tiles = new ArrayList<>();
         List<HessianTasks.FactorItem> factors = new ArrayList<>();
         for (LinearInput input : inputs) {
@@ -277,12 +277,8 @@ final class BlockLoop {
                         .cost(tileBytes::applyAsLong)
                         .size(tileBytes));
         storage.delete(folder.partials(storage, index));
-        List<HessianTasks.Factored> factored = run(
-                "factors",
-                Stage.of(name(block, "factors"), factors, hessians::factor)
-                        .describe(TensorNames.behind(name(block, "factors of"), names(inputs)))
-                        .cost(item -> Math.pow(item.grid().order(), 3))
-                        .size(item -> item.grid().memory()));
+        List<HessianTasks.Factored> factored =
+                new FactorStages(hessians, name(block, "factors"), stage -> run("factors", stage)).run(factors);
 
         solve(block, inputs, factored, held, hessians);
         for (LinearInput input : inputs) {

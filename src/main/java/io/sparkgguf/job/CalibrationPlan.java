@@ -295,7 +295,7 @@ final class CalibrationPlan {
         memory.put(
                 "factors",
                 all.values().stream()
-                        .mapToLong(grid -> HessianTasks.factorMemory(grid, taskMemory))
+                        .mapToLong(grid -> FactorTasks.memory(grid, settings.work()))
                         .max()
                         .orElse(0));
         return memory;
