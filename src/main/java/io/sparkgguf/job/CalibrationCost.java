@@ -223,32 +223,16 @@ final class CalibrationCost {
     }
 
     private void factors(List<CalibrationPlan.Input> step) {
-        StageCost stage = StageCost.of("factors");
+        FactorCost cost = new FactorCost(calibration.settings(), held, paired, memory.get("factors"));
         for (CalibrationPlan.Input input : step) {
             TileGrid grid = calibration.grid(input);
-            long side = grid.side();
-            long tile = grid.stored() / grid.count();
             if (input.solved().isEmpty()) {
-                stage = stage.with(CostModel.fileSeconds(grid.stored()), memory.get("factors"), grid.stored(), 0);
-                continue;
+                cost.diagonal(grid);
+            } else {
+                cost.factored(grid);
             }
-            // each tile of the factor, and each of its inverse, is made from the tiles of two others up to its own
-            long products = side * side * side * 2 / 3 * tile;
-            long panels = (held ? 2 : 1) * PanelFile.length(grid.order(), false) + PanelFile.length(grid.order(), true);
-            long laid = (held ? 3 : 2) * grid.stored();
-            if (paired) {
-                panels += (held ? 2 : 1) * PanelFile.length(grid.order(), false);
-                laid += (held ? 2 : 1) * grid.all().stored();
-            }
-            long read = grid.stored() + products + laid;
-            long written = 3 * grid.stored() + panels;
-            stage = stage.with(
-                    CostModel.factorSeconds(grid.order()) + CostModel.fileSeconds(read + written),
-                    memory.get("factors"),
-                    read,
-                    written);
         }
-        stages.add(stage);
+        stages.addAll(cost.stages());
     }
 
     private void solve(List<CalibrationPlan.Input> step) {
