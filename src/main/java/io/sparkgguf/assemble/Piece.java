@@ -3,11 +3,16 @@ package io.sparkgguf.assemble;
 import java.io.Serializable;
 
 /**
- * Bytes of a part that become bytes of the output.
+ * The bytes of a part that lie in one range of the output.
  *
- * @param file the part
- * @param fileOffset first byte in the part
+ * @param part the whole part
  * @param offset first byte in the output
  * @param length bytes
  */
-public record Piece(String file, long fileOffset, long offset, long length) implements Serializable {}
+public record Piece(Part part, long offset, long length) implements Serializable {
+
+    /** One past the last byte in the output. */
+    public long end() {
+        return offset + length;
+    }
+}

@@ -1,23 +1,29 @@
 package io.sparkgguf.assemble;
 
-import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
 import java.util.Objects;
 
-/** The bytes of a range, piece after piece, with the zeros between. Opens a part when its turn comes. */
+/**
+ * The bytes of a range, piece after piece, with the zeros between. Each part is read whole, also where only some of its
+ * bytes belong here, and unless its digest is right the stream fails before it gives out the last byte of the piece.
+ */
 final class PieceStream extends InputStream {
+    static final int BUFFER = 4 << 20;
+
     private final Storage storage;
     private final ByteRange range;
-    private int next;
-    private RangeReader open;
+    private final byte[] buffer;
     private long at;
+    private int next;
+    private PartReader reader;
 
     PieceStream(Storage storage, ByteRange range) {
         this.storage = storage;
         this.range = range;
+        buffer = new byte[(int) Math.min(BUFFER, Math.max(1, range.length()))];
         at = range.offset();
     }
 
@@ -30,39 +36,38 @@ final class PieceStream extends InputStream {
     @Override
     public int read(byte[] into, int start, int count) throws IOException {
         Objects.checkFromIndexSize(start, count, into.length);
-        long end = range.offset() + range.length();
         if (count == 0) {
             return 0;
         }
-        if (at == end) {
+        if (at == range.end()) {
             return -1;
         }
         Piece piece = next < range.pieces().size() ? range.pieces().get(next) : null;
-        long zerosTo = piece == null ? end : piece.offset();
+        long zerosTo = piece == null ? range.end() : piece.offset();
         int step;
         if (at < zerosTo) {
             step = (int) Math.min(count, zerosTo - at);
             Arrays.fill(into, start, start + step, (byte) 0);
         } else {
-            step = (int) Math.min(count, piece.offset() + piece.length() - at);
-            if (open == null) {
-                open = storage.open(piece.file());
+            if (reader == null) {
+                reader = new PartReader(storage, piece.part(), buffer);
             }
-            open.readFully(piece.fileOffset() + at - piece.offset(), into, start, step);
+            step = reader.copy(at, into, start, (int) Math.min(count, piece.end() - at));
+            if (at + step == piece.end()) {
+                reader.finish();
+                close();
+                next++;
+            }
         }
         at += step;
-        if (piece != null && at == piece.offset() + piece.length()) {
-            close();
-            next++;
-        }
         return step;
     }
 
     @Override
     public void close() throws IOException {
-        if (open != null) {
-            open.close();
-            open = null;
+        if (reader != null) {
+            reader.close();
+            reader = null;
         }
     }
 }

@@ -19,7 +19,7 @@ final class ClusterOptions {
     @Option(
             names = "--executor-memory",
             paramLabel = "SIZE",
-            converter = ByteSize.Binary.class,
+            converter = ByteSize.Heap.class,
             description = "Heap of an executor. Default: 1g.")
     Long executorMemory;
 
@@ -29,7 +29,7 @@ final class ClusterOptions {
     @Option(
             names = "--driver-memory",
             paramLabel = "SIZE",
-            converter = ByteSize.Binary.class,
+            converter = ByteSize.Heap.class,
             description = "Heap of the driver. Default: 2g.")
     Long driverMemory;
 

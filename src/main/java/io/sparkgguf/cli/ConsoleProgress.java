@@ -3,6 +3,7 @@ package io.sparkgguf.cli;
 import io.sparkgguf.job.stage.Progress;
 import java.io.PrintStream;
 import java.time.Duration;
+import java.util.function.LongSupplier;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
@@ -19,6 +20,7 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     private final PrintStream out;
     private final boolean terminal;
     private final boolean quiet;
+    private final LongSupplier nanoTime;
     private ProgressBar bar;
     private String stage;
     private Unit unit;
@@ -28,15 +30,17 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     private long begun;
     private long lastLine;
 
-    ConsoleProgress(PrintStream out, boolean terminal, boolean quiet) {
+    /** @param nanoTime tells the time */
+    ConsoleProgress(PrintStream out, boolean terminal, boolean quiet, LongSupplier nanoTime) {
         this.out = out;
         this.terminal = terminal;
         this.quiet = quiet;
+        this.nanoTime = nanoTime;
     }
 
     /** On standard error; a bar when a person sits at a terminal. */
     static ConsoleProgress standard(boolean quiet) {
-        return new ConsoleProgress(System.err, System.console() != null, quiet);
+        return new ConsoleProgress(System.err, System.console() != null, quiet, System::nanoTime);
     }
 
     @Override
@@ -53,7 +57,7 @@ final class ConsoleProgress implements Progress, AutoCloseable {
         this.total = total;
         done = 0;
         recalled = 0;
-        begun = System.nanoTime();
+        begun = nanoTime.getAsLong();
         lastLine = begun;
         openBar();
     }
@@ -88,8 +92,8 @@ final class ConsoleProgress implements Progress, AutoCloseable {
         done += work;
         if (bar != null) {
             bar.stepTo(done);
-        } else if (!quiet && System.nanoTime() - lastLine >= LINE_EVERY_NANOS && done > recalled && done < total) {
-            lastLine = System.nanoTime();
+        } else if (!quiet && nanoTime.getAsLong() - lastLine >= LINE_EVERY_NANOS && done > recalled && done < total) {
+            lastLine = nanoTime.getAsLong();
             double seconds = (lastLine - begun) / 1e9;
             long made = done - recalled;
             long left = Math.round(seconds / made * (total - done));

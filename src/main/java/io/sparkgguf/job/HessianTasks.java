@@ -30,7 +30,7 @@ final class HessianTasks implements Serializable {
     /** @param work how sums are cut, and what a task may hold for tiles */
     HessianTasks(
             Storage storage, CalibrationFolder folder, int block, GptqOptions options, CalibrationSettings.Work work) {
-        this.storage = storage;
+        this.storage = storage.scratch(); // all of it is gone with its block
         this.folder = folder;
         this.block = block;
         this.options = options;

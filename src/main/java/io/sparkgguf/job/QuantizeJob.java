@@ -1,30 +1,27 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.assemble.ByteRange;
-import io.sparkgguf.assemble.Piece;
-import io.sparkgguf.assemble.RangeCopier;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.job.stage.Stage;
 import io.sparkgguf.job.work.Outputs;
 import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.job.work.WorkRun;
-import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.report.Report;
 import io.sparkgguf.report.ReportFile;
-import io.sparkgguf.storage.FileCommit;
+import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.validate.TensorRange;
 import io.sparkgguf.validate.TensorReader;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.spark.api.java.JavaSparkContext;
 
 /**
@@ -92,9 +89,9 @@ public final class QuantizeJob {
                 ? null
                 : timed("calibrate", () -> new BlockLoop(session, settings, prepared, work, progress).run());
         List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(prepared));
-        timed("assemble", () -> assemble(plan));
+        List<String> notes = timed("assemble", () -> assemble(plan, units));
         List<Long> digests = timed("validate", () -> validate(plan, units));
-        Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop).build();
+        Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop, notes).build();
         prepared.pin(storage).requireUnchanged();
         outputs.publish(work, ReportFile.json(report));
         return report;
@@ -111,7 +108,8 @@ public final class QuantizeJob {
 
     private List<UnitResult> quantize(Prepared prepared) throws IOException {
         Plan plan = prepared.plan();
-        UnitRunner runner = new UnitRunner(prepared.pin(storage), work.parts(), settings.allowNonFinite());
+        Storage files = prepared.pin(storage).scratch(); // a part is checked when it is copied, and can be made again
+        UnitRunner runner = new UnitRunner(files, work.parts(), settings.allowNonFinite());
         return Stage.of("quantize", plan.units(), runner::run)
                 .describe(TensorNames.behind("quantize", plan.tensors().stream().map(PlannedTensor::name)))
                 .cost(WorkUnit::cost)
@@ -120,59 +118,65 @@ public final class QuantizeJob {
                 .run(session, progress);
     }
 
-    private Void assemble(Plan plan) throws IOException {
-        List<ByteRange> ranges = new ArrayList<>();
-        for (int file = 0; file < plan.files().size(); file++) {
-            OutputFile output = plan.files().get(file);
-            try (OutputStream header = storage.create(work.header(file))) {
-                header.write(output.header());
-            }
-            List<Piece> pieces = new ArrayList<>();
-            pieces.add(new Piece(work.header(file), 0, 0, output.header().length));
-            for (WorkUnit unit : plan.units()) {
-                if (unit.output() == file) {
-                    pieces.add(new Piece(work.part(unit.id()), 0, unit.offset(), unit.bytes()));
-                }
-            }
-            FileCommit commit = outputs.commits().get(file);
-            long length = commit.mostRanges() == 1 ? output.length() : ByteRange.LENGTH;
-            ranges.addAll(ByteRange.cut(file, output.length(), length, pieces));
+    private List<String> assemble(Plan plan, List<UnitResult> units) throws IOException {
+        Assembly assembly = new Assembly(session, plan, work, outputs, progress);
+        assembly.run(
+                units,
+                Math.min(settings.unitMemory(), ByteRange.LENGTH),
+                damaged -> quantizeAgain(plan, damaged, units));
+        return assembly.notes();
+    }
+
+    /** Makes parts again that were lost or damaged after they had been written. */
+    private void quantizeAgain(Plan plan, List<WorkUnit> damaged, List<UnitResult> units) throws IOException {
+        if (settings.calibration() != null) {
+            WorkUnit first = damaged.get(0);
+            throw new IOException("Cannot put %s together: %s, a part of %s, is missing or damaged; run it once more"
+                    .formatted(plan.files().get(first.output()).file(), work.part(first.id()), first.name()));
         }
-        RangeCopier copier = new RangeCopier(
-                storage, outputs.commits().stream().map(FileCommit::sink).toList());
-        List<String> receipts = Stage.of("assemble", ranges, copier::run)
-                .cost(ByteRange::length)
-                .size(ByteRange::length)
+        UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
+        List<UnitResult> again = Stage.of("quantize again", damaged, runner::run)
+                .cost(WorkUnit::cost)
+                .size(unit -> unit.sourceBytes() + unit.bytes())
+                .memory(WorkUnit::memory)
                 .run(session, progress);
-        for (int file = 0; file < plan.files().size(); file++) {
-            List<String> own = new ArrayList<>();
-            for (int i = 0; i < ranges.size(); i++) {
-                if (ranges.get(i).output() == file) {
-                    own.add(receipts.get(i));
-                }
+        for (UnitResult result : again) {
+            if (result.digest() != units.get(result.unit()).digest()) {
+                WorkUnit unit = plan.units().get(result.unit());
+                throw new IOException(
+                        "Cannot make rows %d to %d of %s again: they have xxHash64 %016x, and had %016x before"
+                                .formatted(
+                                        unit.firstRow(),
+                                        unit.firstRow() + unit.rows() - 1,
+                                        unit.name(),
+                                        result.digest(),
+                                        units.get(result.unit()).digest()));
             }
-            outputs.commits().get(file).seal(own);
         }
-        return null;
     }
 
     private List<Long> validate(Plan plan, List<UnitResult> units) throws IOException {
         for (int file = 0; file < plan.files().size(); file++) {
-            FileChecks.requireAsPlanned(storage, readable(file), plan, file);
+            try (RangeReader reader = reader(plan, file)) {
+                FileChecks.requireAsPlanned(reader, plan, file);
+            }
         }
         List<List<TensorRange.Slice>> slices = new ArrayList<>();
         plan.tensors().forEach(tensor -> slices.add(new ArrayList<>()));
         for (WorkUnit unit : plan.units()) {
             slices.get(unit.tensor())
                     .add(new TensorRange.Slice(
-                            unit.bytes(), units.get(unit.id()).digest()));
+                            unit.bytes(),
+                            units.get(unit.id()).digest(),
+                            readable(unit.output()).isPresent() ? null : work.part(unit.id())));
         }
         List<TensorRange> ranges = new ArrayList<>();
         for (PlannedTensor tensor : plan.tensors()) {
             ranges.add(new TensorRange(
                     tensor.name(),
                     tensor.type(),
-                    readable(tensor.output()),
+                    readable(tensor.output())
+                            .orElse(plan.files().get(tensor.output()).file()),
                     tensor.offset(),
                     tensor.bytes(),
                     slices.get(tensor.index())));
@@ -184,8 +188,16 @@ public final class QuantizeJob {
                 .run(session, progress);
     }
 
-    private String readable(int file) {
-        return outputs.commits().get(file).readable().orElseThrow();
+    private Optional<String> readable(int file) {
+        return outputs.commits().get(file).readable();
+    }
+
+    /** The file as far as it can be read before it is published: all of it, or the header that was sent. */
+    private RangeReader reader(Plan plan, int file) throws IOException {
+        Optional<String> readable = readable(file);
+        return readable.isPresent()
+                ? storage.open(readable.get())
+                : new SentHeader(plan.files().get(file), storage.open(work.header(file)));
     }
 
     private interface Step<R> {

@@ -33,12 +33,14 @@ final class ReportBuilder {
     private final List<Long> digests;
     private final Map<String, Double> stages;
     private final BlockLoop.Outcome loop;
+    private final List<String> notes;
 
     /**
      * @param units results by unit id
      * @param digests of the tensors' bytes, by tensor index
      * @param stages seconds of wall time by stage
      * @param loop what calibration came to, or null
+     * @param notes what had to be done more than once
      */
     ReportBuilder(
             Session session,
@@ -47,7 +49,8 @@ final class ReportBuilder {
             List<UnitResult> units,
             List<Long> digests,
             Map<String, Double> stages,
-            BlockLoop.Outcome loop) {
+            BlockLoop.Outcome loop,
+            List<String> notes) {
         this.session = session;
         this.settings = settings;
         this.prepared = prepared;
@@ -55,6 +58,7 @@ final class ReportBuilder {
         this.digests = digests;
         this.stages = stages;
         this.loop = loop;
+        this.notes = notes;
     }
 
     Report build() throws IOException {
@@ -200,6 +204,7 @@ final class ReportBuilder {
         if (loop != null) {
             warnings.addAll(loop.notes());
         }
+        warnings.addAll(notes);
         for (PlannedTensor tensor : prepared.plan().tensors()) {
             if (nonFinite[tensor.index()] > 0) {
                 warnings.add("%s: %d weight(s) were NaN or infinite and were taken as zero"

@@ -8,8 +8,8 @@ import java.util.Optional;
  * One file of known length that many processes put together, and that nobody sees under its name before it is published.
  *
  * <p>The driver holds it; tasks get its {@link #sink}. The order is {@link #begin}, ranges written by tasks in any order,
- * {@link #seal}, {@link #publish}; {@link #abort} ends it anywhere before, and does nothing after. How the bytes come
- * together is the place's affair: positional writes into one file, parts of an upload, or one writer.
+ * {@link #seal}, {@link #publish}; {@link #leave} or {@link #abort} ends it anywhere before, and does nothing after. How
+ * the bytes come together is the place's affair: positional writes into one file, parts of an upload, or one writer.
  */
 public interface FileCommit {
 
@@ -21,6 +21,9 @@ public interface FileCommit {
 
     /** Bytes that each range but the last must have at least. */
     long leastRange();
+
+    /** Bytes of memory that writing a range of {@code length} bytes takes at the most. */
+    long memory(long length);
 
     /**
      * Finds out whether the file can be written, and makes the place for unfinished bytes. What is there under the final
@@ -35,15 +38,21 @@ public interface FileCommit {
     /** A line of text by which a later run finds the unfinished bytes again; known after {@link #begin}. */
     String handle();
 
-    /** What tasks write with; known after {@link #begin}. */
-    RangeSink sink();
+    /**
+     * What tasks write with; to be had after {@link #begin}.
+     *
+     * @param ranges into how many the file is cut
+     */
+    RangeSink sink(int ranges);
 
     /**
-     * Ends writing: all ranges are there.
+     * Ends writing, when all ranges are there.
      *
      * @param receipts what the sink gave for each range, in order of the ranges
+     * @return ranges that are lost, as far as can be told, and must be written again before this is called again; none
+     *     when the file is whole
      */
-    void seal(List<String> receipts) throws IOException;
+    List<Integer> seal(List<String> receipts) throws IOException;
 
     /** Where the whole file can be read before it is published, from {@link #seal} on; empty where it cannot. */
     Optional<String> readable();
@@ -53,4 +62,9 @@ public interface FileCommit {
 
     /** Removes what is unfinished; a published file stays. */
     void abort() throws IOException;
+
+    /** Ends early for a later run to go on: removes what that could not use, or would be in people's way. */
+    default void leave() throws IOException {
+        abort();
+    }
 }

@@ -31,10 +31,27 @@ import java.util.Set;
  * back are plain paths.
  *
  * <p>Folders that it makes are for their owner alone where the file system knows owners; files get the permissions that
- * the user's mask leaves. A file that is written is on disk when its stream or writer has been closed; a rename is atomic.
+ * the user's mask leaves. A file that is written is on disk when its stream or writer has been closed, but for those of
+ * {@link #scratch}; a rename is atomic.
  */
 public final class LocalStorage implements Storage {
     private static final long serialVersionUID = 1L;
+
+    /** Whether what is written is on disk before anything else is done. */
+    private final boolean lasting;
+
+    public LocalStorage() {
+        this(true);
+    }
+
+    private LocalStorage(boolean lasting) {
+        this.lasting = lasting;
+    }
+
+    @Override
+    public LocalStorage scratch() {
+        return new LocalStorage(false);
+    }
 
     @Override
     public RangeReader open(String file) throws IOException {
@@ -149,14 +166,14 @@ public final class LocalStorage implements Storage {
         } catch (java.nio.file.FileSystemException e) {
             throw Explained.failure("write", file, e);
         }
-        return LocalFile.create(file, path, Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW));
+        return LocalFile.create(file, path, Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW), lasting);
     }
 
     @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         Path path = path(file);
         Set<OpenOption> options = Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE);
-        return Optional.of(LocalFile.write(file, path, options));
+        return Optional.of(LocalFile.write(file, path, options, lasting));
     }
 
     @Override
@@ -174,7 +191,9 @@ public final class LocalStorage implements Storage {
         } catch (IOException e) {
             throw Explained.failure("rename", from + " to " + to, e);
         }
-        syncFolderOf(target);
+        if (lasting) {
+            syncFolderOf(target);
+        }
     }
 
     /** Folders and devices are not to vanish under a file of their name. */

@@ -126,6 +126,11 @@ public final class PinnedStorage implements Storage {
     }
 
     @Override
+    public synchronized Storage scratch() {
+        return new PinnedStorage(storage.scratch(), new HashMap<>(seen), pinsAll);
+    }
+
+    @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return storage.openForWriting(file);
     }
@@ -136,8 +141,8 @@ public final class PinnedStorage implements Storage {
     }
 
     @Override
-    public List<String> discardUnfinished(String target) throws IOException {
-        return storage.discardUnfinished(target);
+    public List<String> discardUnfinished(String target, String handle) throws IOException {
+        return storage.discardUnfinished(target, handle);
     }
 
     @Override

@@ -22,7 +22,7 @@ final class PositionalCommit extends RenamingCommit {
     }
 
     @Override
-    public RangeSink sink() {
+    public RangeSink sink(int ranges) {
         return new Sink(storage, unfinished());
     }
 
@@ -32,8 +32,6 @@ final class PositionalCommit extends RenamingCommit {
     }
 
     private record Sink(Storage storage, String file) implements RangeSink {
-        private static final int BUFFER = 4 << 20;
-
         @Override
         public String write(int index, long offset, boolean last, RangeContent content) throws IOException {
             byte[] buffer = new byte[(int) Math.min(BUFFER, content.length())];

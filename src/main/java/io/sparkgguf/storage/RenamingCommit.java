@@ -6,6 +6,8 @@ import java.util.Optional;
 
 /** A file that is written beside the target, where it can be read, and gets its name by a rename. */
 abstract class RenamingCommit implements FileCommit {
+    static final int BUFFER = 4 << 20;
+
     final Storage storage;
     private final String target;
     private final long length;
@@ -27,7 +29,12 @@ abstract class RenamingCommit implements FileCommit {
 
     @Override
     public final long leastRange() {
-        return 1;
+        return 1 << 20;
+    }
+
+    @Override
+    public final long memory(long length) {
+        return Math.min(length, BUFFER);
     }
 
     /** Always anew: copying again costs little, and what a crash left of the file is not known. */
@@ -50,8 +57,9 @@ abstract class RenamingCommit implements FileCommit {
     }
 
     @Override
-    public final void seal(List<String> receipts) throws IOException {
+    public final List<Integer> seal(List<String> receipts) throws IOException {
         Unfinished.requireLength(storage, unfinished(), length);
+        return List.of();
     }
 
     @Override

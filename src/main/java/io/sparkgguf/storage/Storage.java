@@ -92,18 +92,27 @@ public interface Storage extends Serializable {
     }
 
     /**
-     * Removes what runs that are gone left of a file that they did not finish: its unfinished file, open uploads.
+     * Removes what runs that are gone left of a file that they did not finish: its unfinished file, an open upload.
      *
      * @param target the final name; a file of that name stays
-     * @return what was removed, a name each
+     * @param handle what {@link FileCommit#handle} gave the run, or null when nobody knows
+     * @return what was removed, for people
      */
-    default List<String> discardUnfinished(String target) throws IOException {
+    default List<String> discardUnfinished(String target, String handle) throws IOException {
         String file = Unfinished.file(target);
         if (!exists(file)) {
             return List.of();
         }
         delete(file);
         return List.of(file);
+    }
+
+    /**
+     * The same files, written by whoever can make them again: where that is faster, they need not outlive a crash of the
+     * machine when they have been closed and renamed. The end of a process does them no harm.
+     */
+    default Storage scratch() {
+        return this;
     }
 
     /** Gives a file another name in the same place, replacing what had that name; atomic where the place can do that. */

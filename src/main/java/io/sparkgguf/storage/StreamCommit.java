@@ -21,7 +21,7 @@ final class StreamCommit extends RenamingCommit {
     }
 
     @Override
-    public RangeSink sink() {
+    public RangeSink sink(int ranges) {
         return new Sink(storage, unfinished());
     }
 
@@ -38,8 +38,11 @@ final class StreamCommit extends RenamingCommit {
         }
 
         private static void copy(RangeContent content, OutputStream out) throws IOException {
+            byte[] buffer = new byte[(int) Math.min(BUFFER, content.length() + 1)];
             try (InputStream in = content.open()) {
-                in.transferTo(out);
+                for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
+                    out.write(buffer, 0, count);
+                }
             }
         }
     }

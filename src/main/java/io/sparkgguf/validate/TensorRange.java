@@ -9,8 +9,8 @@ import java.util.List;
  *
  * @param name of the tensor
  * @param type how it is stored
- * @param file that holds it
- * @param offset first byte
+ * @param file that holds it, or will
+ * @param offset first byte there
  * @param bytes length without padding
  * @param expected slices whose digests are known, in order, covering the tensor; empty when nothing is known
  */
@@ -21,6 +21,13 @@ public record TensorRange(String name, BlockType type, String file, long offset,
         expected = List.copyOf(expected);
     }
 
-    /** So many bytes and the xxHash64 that they had when they were encoded. */
-    public record Slice(long bytes, long digest) implements Serializable {}
+    /**
+     * Some rows.
+     *
+     * @param bytes how many they are
+     * @param digest the xxHash64 that they had when they were encoded
+     * @param file that holds them and nothing else; null when they are read from the tensor's file. Either all slices of
+     *     a tensor have one or none has
+     */
+    public record Slice(long bytes, long digest, String file) implements Serializable {}
 }

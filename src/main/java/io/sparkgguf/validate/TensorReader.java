@@ -33,7 +33,7 @@ public final class TensorReader implements Serializable {
         byte[] buffer = new byte[(int) Math.min(BUFFER / blockBytes * blockBytes, tensor.bytes())];
         Digest whole = new Digest();
         Slices slices = new Slices(tensor);
-        try (RangeReader reader = storage.open(tensor.file())) {
+        try (RangeReader reader = SliceReader.open(storage, tensor)) {
             for (long at = 0; at < tensor.bytes(); ) {
                 int count = (int) Math.min(buffer.length, tensor.bytes() - at);
                 reader.readFully(tensor.offset() + at, buffer, 0, count);

@@ -15,6 +15,7 @@ import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.quant.mix.FileType;
 import io.sparkgguf.quant.mix.ImportanceFilter;
 import io.sparkgguf.quant.mix.TypeOptions;
+import io.sparkgguf.report.Report;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
@@ -47,6 +48,12 @@ class BrokenRunTest {
 
     /** Runs with something done to the model, or the output folder, at the beginning of a stage; returns why it failed. */
     private String failure(String stage, Change change, Path changed) throws IOException {
+        Exception failure = assertThrows(Exception.class, () -> run(stage, change, changed));
+        output.requireUntouched();
+        return failure.getMessage();
+    }
+
+    private Report run(String stage, Change change, Path changed) throws IOException {
         QuantizeSettings settings = new QuantizeSettings(
                 model.toString(),
                 output.output().toString(),
@@ -59,7 +66,7 @@ class BrokenRunTest {
                 null,
                 false,
                 0,
-                QuantizeSettings.DEFAULT_UNIT_MEMORY,
+                1 << 17,
                 false,
                 null,
                 null,
@@ -87,9 +94,7 @@ class BrokenRunTest {
         };
         System.setProperty("spark.master", "local[2]");
         try (Session session = new Session("broken")) {
-            Exception failure = assertThrows(Exception.class, () -> new QuantizeJob(session, settings, saboteur).run());
-            output.requireUntouched();
-            return failure.getMessage();
+            return new QuantizeJob(session, settings, saboteur).run();
         } finally {
             System.clearProperty("spark.master");
         }
@@ -114,13 +119,69 @@ class BrokenRunTest {
                 failure("validate", file -> CheckpointDamage.resize(file, Files.size(file) + 1), weights));
     }
 
+    /** What lies in the finished file is compared with what was encoded, whatever was checked before. */
     @Test
-    void aPartThatChanged() throws IOException {
-        Path part = Path.of(output.output() + ".work", "parts", "unit-000007");
-        String reason = failure("assemble", file -> CheckpointDamage.poke(file, 200, (byte) 1, (byte) 2), part);
+    void anUnfinishedFileThatChanged() throws IOException {
+        Path unfinished = Path.of(output.output() + ".unfinished");
+        String reason = failure(
+                "validate",
+                file -> {
+                    int last = (int) Files.size(file) - 40;
+                    byte[] bytes = Files.readAllBytes(file);
+                    CheckpointDamage.poke(file, last, (byte) ~bytes[last]);
+                },
+                unfinished);
         assertTrue(
-                reason.matches("Cannot accept \\Q" + output.output()
-                        + "\\E.unfinished: bytes \\d+ to \\d+ of tensor \\S+ have xxHash64 \\w+, expected \\w+"),
+                reason.matches("Cannot accept \\Q" + unfinished
+                        + "\\E: (bytes \\d+ to \\d+ of tensor \\S+ have xxHash64 \\w+, expected \\w+|tensor .*)"),
+                reason);
+    }
+
+    private Path part(String name) {
+        return Path.of(output.output() + ".work", "parts", name);
+    }
+
+    @Test
+    void partsThatChangedAreMadeAgain() throws IOException {
+        Report report = run(
+                "assemble",
+                parts -> {
+                    CheckpointDamage.poke(parts.resolve("unit-000007"), 200, (byte) 1, (byte) 2);
+                    CheckpointDamage.resize(parts.resolve("unit-000002"), 10);
+                    Files.delete(parts.resolve("unit-000004"));
+                    CheckpointDamage.poke(parts.resolve("header-0"), 9, (byte) 77);
+                },
+                part(""));
+        assertEquals(1, report.warnings().size(), report.warnings().toString());
+        assertTrue(
+                report.warnings()
+                        .get(0)
+                        .matches("4 part\\(s\\) of the output were made again: Cannot use \\Q" + part("header-0")
+                                + "\\E: it has xxHash64 \\w+, written was \\w+"),
+                report.warnings().toString());
+        String repaired = Cli.sha256(output.output());
+        run("none", file -> {}, model);
+        assertEquals(Cli.sha256(output.output()), repaired);
+    }
+
+    /** A part that cannot be made again as it was is no reason to go on with another one. */
+    @Test
+    void aPartThatComesOutDifferently() throws IOException {
+        String reason = failure(
+                "assemble",
+                file -> {
+                    Files.delete(part("unit-000000"));
+                    byte[] bytes = Files.readAllBytes(file);
+                    for (int i = bytes.length / 2; i < bytes.length; i++) {
+                        bytes[i] ^= 3;
+                    }
+                    Files.write(file, bytes);
+                },
+                weights);
+        assertTrue(
+                reason.matches(
+                        "Cannot make rows \\d+ to \\d+ of \\S+ again: they have xxHash64 \\w+, and had \\w+ before"
+                                + "|Cannot (use|read) \\Q" + weights + "\\E.*"),
                 reason);
     }
 

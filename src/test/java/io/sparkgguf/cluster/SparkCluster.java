@@ -32,6 +32,7 @@ public final class SparkCluster implements AutoCloseable {
     private SparkCluster(Path folder, SparkHome home, String url, Process master) {
         this.folder = folder;
         this.home = home;
+        Runtime.getRuntime().addShutdownHook(new Thread(this::killAll)); // a test that is ended leaves nothing running
         this.url = url;
         this.master = master;
     }
@@ -173,12 +174,16 @@ public final class SparkCluster implements AutoCloseable {
         return folder.resolve("worker-" + worker);
     }
 
-    @Override
-    public synchronized void close() throws IOException {
+    private synchronized void killAll() {
         submissions.forEach(Submission::close);
         List<ProcessHandle> all = new ArrayList<>(List.of(master.toHandle()));
         workers.forEach(worker -> all.add(worker.toHandle()));
         Processes.killTrees(all);
+    }
+
+    @Override
+    public void close() throws IOException {
+        killAll();
         home.unlink();
     }
 }

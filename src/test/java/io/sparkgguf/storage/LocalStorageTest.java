@@ -391,4 +391,29 @@ class LocalStorageTest {
                 assertThrows(InvalidInputException.class, () -> storage.requireFileName(name))
                         .getMessage());
     }
+
+    @Test
+    void scratchFilesAreTheSameFiles(@TempDir Path folder) throws IOException {
+        Storage storage = new LocalStorage();
+        Storage scratch = storage.scratch();
+        String file = storage.resolve(folder.toString(), "part");
+        WholeFile.write(scratch, file, out -> out.write(new byte[] {1, 2, 3}));
+        assertArrayEquals(new byte[] {1, 2, 3}, Files.readAllBytes(Path.of(file)));
+        try (RangeWriter writer = scratch.openForWriting(file).orElseThrow()) {
+            writer.write(1, new byte[] {9}, 0, 1);
+        }
+        byte[] read = new byte[3];
+        try (RangeReader reader = storage.open(file)) {
+            reader.readFully(0, read, 0, 3);
+        }
+        assertArrayEquals(new byte[] {1, 9, 3}, read);
+        Storage.FileStatus seen = storage.status(file);
+        Storage pinned = PinnedStorage.of(storage, List.of(seen)).scratch();
+        WholeFile.write(pinned, file, out -> out.write(new byte[4]));
+        assertEquals(
+                "Cannot use " + file + ": it was changed while the run was reading it (it had 3 bytes and has 4)",
+                assertThrows(InvalidInputException.class, () -> pinned.open(file))
+                        .getMessage(),
+                "what is pinned stays so");
+    }
 }

@@ -1,5 +1,6 @@
 package io.sparkgguf.job.stage;
 
+import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.util.concurrent.Semaphore;
 
@@ -23,18 +24,18 @@ final class MemoryGate {
         free = new Semaphore(size, true);
     }
 
-    /** Memory that was let through; closing gives it back. */
-    interface Pass extends AutoCloseable {
-        @Override
-        void close();
+    /** What is done with memory in hand. */
+    interface Step<R> {
+        R run() throws IOException;
     }
 
     /**
-     * Waits until so many bytes are free. What is larger than all there is gets all there is: it may fail, but alone.
+     * Waits until so many bytes are free, and holds them while {@code step} runs. What is larger than all there is gets all
+     * there is: it may fail, but alone.
      *
-     * @throws InterruptedIOException when the task is cancelled meanwhile
+     * @throws InterruptedIOException when the task is cancelled before it begins
      */
-    Pass enter(long bytes) throws InterruptedIOException {
+    <R> R holding(long bytes, Step<R> step) throws IOException {
         int share = (int) Math.min(size, TaskHeap.mebibytes(Math.max(0, bytes)));
         try {
             free.acquire(share);
@@ -42,7 +43,11 @@ final class MemoryGate {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException("Cannot go on: the task was cancelled");
         }
-        return () -> free.release(share);
+        try {
+            return step.run();
+        } finally {
+            free.release(share);
+        }
     }
 
     /** Bytes that are held now. */

@@ -45,7 +45,9 @@ public final class MetricsPlugin implements SparkPlugin {
                 gauge(registry, "run.tokens", Telemetry.TOKENS_DONE::sum);
                 gauge(registry, "run.tasksRetried", Telemetry.TASKS_RETRIED::sum);
                 gauge(registry, "run.executorsLost", Telemetry.EXECUTORS_LOST::sum);
-                registerProcess(registry);
+                if (!Session.isLocal(plugin.conf().get("spark.master"))) { // else the executor in it has the same
+                    registerProcess(registry);
+                }
             }
         };
     }

@@ -51,7 +51,12 @@ public final class Session implements AutoCloseable {
     }
 
     public boolean isLocal() {
-        return master().equals("local") || master().startsWith("local[");
+        return isLocal(master());
+    }
+
+    /** Whether that is an embedded Spark. */
+    static boolean isLocal(String master) {
+        return master.equals("local") || master.startsWith("local[");
     }
 
     /** Cores that tasks run on, as far as Spark knows. */

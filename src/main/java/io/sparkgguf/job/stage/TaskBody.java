@@ -31,9 +31,11 @@ final class TaskBody<T extends Serializable, R> extends scala.runtime.AbstractFu
     @Override
     public Delivery apply(Iterator<Load<T>> loads) {
         RUNNING_HERE.incrementAndGet();
-        try (TaskTraffic traffic = TaskTraffic.begin(TaskContext.get())) {
+        TaskTraffic traffic = TaskTraffic.begin(TaskContext.get());
+        try {
             return deliver(TaskContext.get(), loads);
         } finally {
+            traffic.end();
             RUNNING_HERE.decrementAndGet();
         }
     }
@@ -47,11 +49,13 @@ final class TaskBody<T extends Serializable, R> extends scala.runtime.AbstractFu
                     if (context.isInterrupted()) {
                         throw new IllegalStateException("Cannot go on: the task was cancelled");
                     }
-                    try (MemoryGate.Pass pass = MemoryGate.HERE.enter(load.memory()[i])) {
+                    T item = load.items().get(i);
+                    results.add(MemoryGate.HERE.holding(load.memory()[i], () -> {
                         long start = System.nanoTime();
-                        results.add(task.run(load.items().get(i)));
+                        R result = task.run(item);
                         Telemetry.itemDone(System.nanoTime() - start);
-                    }
+                        return result;
+                    }));
                 }
             }
             return new Delivery(results.toArray(), null, null);

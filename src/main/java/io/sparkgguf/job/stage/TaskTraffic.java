@@ -7,7 +7,7 @@ import org.apache.spark.executor.TaskMetrics;
 import scala.Function0;
 
 /** Tells Spark what a task read and wrote, for its UI, its event log and its metrics. Belongs to the task's thread. */
-final class TaskTraffic implements AutoCloseable {
+final class TaskTraffic {
     private final TaskMetrics metrics;
     private final Function0<Object> hadoopRead = SparkHadoopUtil.get().getFSBytesReadOnThreadCallback();
     private final Function0<Object> hadoopWritten = SparkHadoopUtil.get().getFSBytesWrittenOnThreadCallback();
@@ -21,8 +21,7 @@ final class TaskTraffic implements AutoCloseable {
         return new TaskTraffic(context.taskMetrics());
     }
 
-    @Override
-    public void close() {
+    void end() {
         Traffic after = Traffic.ofThread();
         metrics.inputMetrics().setBytesRead(after.read() - before.read() + (Long) hadoopRead.apply());
         metrics.outputMetrics().setBytesWritten(after.written() - before.written() + (Long) hadoopWritten.apply());

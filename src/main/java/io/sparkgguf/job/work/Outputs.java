@@ -1,5 +1,6 @@
 package io.sparkgguf.job.work;
 
+import io.sparkgguf.job.stage.Events;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.Storage;
@@ -11,6 +12,9 @@ import java.util.List;
 
 /** The files that a run makes, before they have their names: the outputs, each with its commit, and the report. */
 public final class Outputs {
+    /** Notes in the work folder, one for each file: the target and the handle of its commit, a line each. */
+    private static final String COMMIT = "commit-";
+
     private final Storage storage;
     private final List<OutputFile> files;
     private final String report;
@@ -24,23 +28,51 @@ public final class Outputs {
         this.report = report;
     }
 
-    /** Refuses names that no file can get; touches nothing. */
-    public void require() throws IOException {
-        for (OutputFile file : files) {
-            storage.requireFileName(Unfinished.file(file.file()));
-        }
+    /**
+     * Makes the unfinished files: a place that cannot be written is found before the work is done. Goes on with what an
+     * earlier run remembered in the folder, where the place still knows it.
+     *
+     * @throws io.sparkgguf.tensor.InvalidInputException for names that no file can get
+     */
+    public synchronized void begin(WorkFolder work) throws IOException {
         storage.requireFileName(unfinishedReport());
-    }
-
-    /** Makes the unfinished files: a place that cannot be written is found before the work is done. */
-    public synchronized void begin() throws IOException {
         begun = true;
-        for (OutputFile file : files) {
-            FileCommit commit = storage.commit(file.file(), file.length());
+        for (int file = 0; file < files.size(); file++) {
+            String target = files.get(file).file();
+            FileCommit commit = storage.commit(target, files.get(file).length());
             commits.add(commit);
-            commit.begin(null);
+            String note = COMMIT + file;
+            String[] earlier = lines(work.remembered(note));
+            commit.begin(earlier != null && earlier[0].equals(target) ? earlier[1] : null);
+            work.remember(note, target + "\n" + commit.handle() + "\n");
         }
         storage.create(unfinishedReport()).close();
+    }
+
+    private static String[] lines(String note) {
+        String[] lines = note == null ? new String[0] : note.split("\n");
+        return lines.length == 2 ? lines : null;
+    }
+
+    /**
+     * Removes what the run of a work folder left elsewhere: unfinished files and open uploads.
+     *
+     * @param folder of a run that does not go on
+     * @return what was removed, for people
+     */
+    public static List<String> discard(Storage storage, String folder) throws IOException {
+        WorkFolder work = new WorkFolder(storage, folder);
+        List<String> removed = new ArrayList<>();
+        for (int file = 0; ; file++) {
+            String note = work.remembered(COMMIT + file);
+            if (note == null) {
+                return removed;
+            }
+            String[] earlier = lines(note);
+            if (earlier != null) {
+                removed.addAll(storage.discardUnfinished(earlier[0], earlier[1]));
+            }
+        }
     }
 
     /** How each output comes together, in order. */
@@ -59,8 +91,11 @@ public final class Outputs {
         try (OutputStream out = storage.create(unfinishedReport())) {
             out.write(reportBytes);
         }
-        for (FileCommit commit : commits) {
-            commit.publish();
+        for (int file = 0; file < commits.size(); file++) {
+            commits.get(file).publish();
+            OutputFile published = files.get(file);
+            Events.info(
+                    "commit", "file", published.file(), "bytes", published.length(), "tensors", published.tensors());
         }
         storage.rename(unfinishedReport(), report);
         begun = false;
@@ -81,7 +116,11 @@ public final class Outputs {
                 return;
             }
             for (FileCommit commit : commits) {
-                commit.abort();
+                if (work.isKept()) {
+                    commit.leave();
+                } else {
+                    commit.abort();
+                }
             }
             storage.delete(unfinishedReport());
         } catch (IOException e) {

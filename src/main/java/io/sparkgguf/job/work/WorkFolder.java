@@ -3,6 +3,7 @@ package io.sparkgguf.job.work;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.WholeFile;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -16,6 +17,8 @@ import java.util.Optional;
 public final class WorkFolder {
     private static final String MARKER = "spark-gguf-work";
     private static final String FINGERPRINT = "fingerprint";
+
+    private static final int LONGEST_TEXT = 1 << 14;
 
     private final Storage storage;
     private final String folder;
@@ -66,6 +69,7 @@ public final class WorkFolder {
             progress.say("spark-gguf: going on from what the same run left in " + folder);
         } else if (interrupted) {
             progress.say("spark-gguf: removing what an interrupted run left in " + folder);
+            Outputs.discard(storage, folder);
             storage.delete(folder);
         }
         keep = same;
@@ -117,13 +121,23 @@ public final class WorkFolder {
         return file(MARKER);
     }
 
+    /** Keeps a few lines of text under a name, for a run that goes on from the folder. */
+    public void remember(String name, String text) throws IOException {
+        WholeFile.write(storage, file(name), out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** What was kept under a name; null when nothing was. */
+    public String remembered(String name) throws IOException {
+        return text(file(name));
+    }
+
     /** A short file of the folder; null when there is none. */
     private String text(String file) throws IOException {
         if (!storage.exists(file)) {
             return null;
         }
         try (RangeReader reader = storage.open(file)) {
-            byte[] text = new byte[(int) Math.min(1024, reader.length())];
+            byte[] text = new byte[(int) Math.min(LONGEST_TEXT, reader.length())];
             reader.readFully(0, text, 0, text.length);
             return new String(text, StandardCharsets.UTF_8);
         }

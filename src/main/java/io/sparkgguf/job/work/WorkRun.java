@@ -17,6 +17,7 @@ public final class WorkRun implements AutoCloseable {
     private final WorkFolder work;
     private final Outputs outputs;
     private final Runnable cleanUp;
+    private boolean ended;
 
     /**
      * For a run with one output, which is not written in the folder.
@@ -38,8 +39,9 @@ public final class WorkRun implements AutoCloseable {
         };
     }
 
-    /** Leaves what another run may have made of these names. */
-    private void end() {
+    /** Leaves what another run may have made of these names. Waits while something is made, and lets nothing be made after. */
+    private synchronized void end() {
+        ended = true;
         outputs.abort(work);
         work.remove();
     }
@@ -56,9 +58,15 @@ public final class WorkRun implements AutoCloseable {
     /** @param fingerprint as in {@link WorkFolder#create(Progress, String)} */
     public void create(Progress progress, String fingerprint) throws IOException {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
-        outputs.require();
+        make(progress, fingerprint);
+    }
+
+    private synchronized void make(Progress progress, String fingerprint) throws IOException {
+        if (ended) {
+            throw new InterruptedIOException("Cannot begin the run: it was interrupted");
+        }
         work.create(progress, fingerprint);
-        outputs.begin();
+        outputs.begin(work);
     }
 
     /** Where tasks write. */

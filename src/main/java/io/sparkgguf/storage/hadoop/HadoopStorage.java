@@ -8,6 +8,7 @@ import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.RangeWriter;
 import io.sparkgguf.storage.Retries;
 import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.Unfinished;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -19,13 +20,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.EtagSource;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.MultipartUploader;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.hadoop.fs.UploadHandle;
+import org.apache.hadoop.fs.impl.FileSystemMultipartUploader;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.security.AccessControlException;
 
@@ -43,15 +48,21 @@ public final class HadoopStorage implements Storage {
     private static final String FIRST_WAIT = "spark-gguf.retry.first-wait.ms";
     private static final String LONGEST_WAIT = "spark-gguf.retry.longest-wait.ms";
 
+    static final int BUFFER = 1 << 20;
     private static final FsPermission OWNER_ONLY_FOLDER = new FsPermission((short) 0700);
 
-    private final LocalStorage local = new LocalStorage();
+    private final Storage local;
     private final HashMap<String, String> settings;
     private transient Configuration configuration;
 
     /** @param settings Hadoop's, on top of its defaults and of the site files on the class path */
     public HadoopStorage(Map<String, String> settings) {
+        this(settings, new LocalStorage());
+    }
+
+    private HadoopStorage(Map<String, String> settings, Storage local) {
         this.settings = new HashMap<>(settings);
+        this.local = local;
     }
 
     /** With all settings of {@code configuration} as they are now. */
@@ -252,13 +263,71 @@ public final class HadoopStorage implements Storage {
     }
 
     @Override
+    public Storage scratch() {
+        return new HadoopStorage(settings, local.scratch());
+    }
+
+    @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return isLocal(file) ? local.openForWriting(file) : Optional.empty();
     }
 
+    /** Chosen by what the file system can do, not by its name. */
     @Override
     public FileCommit commit(String target, long length) throws IOException {
-        return isLocal(target) ? local.commit(target, length) : Storage.super.commit(target, length);
+        if (isLocal(target)) {
+            return local.commit(target, length);
+        }
+        Path path = qualified(target);
+        FileSystem system = fileSystem(path);
+        boolean uploads;
+        try {
+            uploads = system.hasPathCapability(path, CommonPathCapabilities.FS_MULTIPART_UPLOADER);
+        } catch (IOException e) {
+            throw failure("look at", target, e);
+        }
+        if (!uploads) {
+            return Storage.super.commit(target, length);
+        }
+        return joinsFiles(path) ? new JoinedCommit(this, target, length) : new StoredCommit(this, target, length);
+    }
+
+    /** Whether uploads to this place are files that are joined, with Hadoop's own code for file systems. */
+    private boolean joinsFiles(Path path) throws IOException {
+        try (MultipartUploader uploader = uploader(path)) {
+            return uploader instanceof FileSystemMultipartUploader;
+        }
+    }
+
+    @Override
+    public List<String> discardUnfinished(String target, String handle) throws IOException {
+        if (isLocal(target)) {
+            return local.discardUnfinished(target, handle);
+        }
+        String unfinished = Unfinished.file(target);
+        if (exists(unfinished)) {
+            JoinedCommit.requireOurs(this, unfinished);
+        }
+        List<String> removed = new ArrayList<>(Storage.super.discardUnfinished(target, handle));
+        FileCommit commit = commit(target, 0);
+        if (handle != null && commit instanceof StoredCommit stored) {
+            UploadHandle upload = UploadHandles.parse(handle);
+            if (stored.isOpen(upload)) {
+                UploadCommit.abort(this, target, upload);
+                removed.add("the open upload of " + target);
+            }
+        }
+        return removed;
+    }
+
+    Path qualified(String file) throws IOException {
+        Path path = path(file);
+        return fileSystem(path).makeQualified(path);
+    }
+
+    /** What puts parts of files under {@code path}, which is qualified. */
+    MultipartUploader uploader(Path path) throws IOException {
+        return fileSystem(path).createMultipartUploader(path).bufferSize(BUFFER).build();
     }
 
     @Override

@@ -3,6 +3,7 @@ package io.sparkgguf.job.stage;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -32,15 +33,12 @@ class MemoryGateTest {
             List<Future<?>> all = new ArrayList<>();
             for (int i = 0; i < 300; i++) {
                 long bytes = random.nextInt(3) == 0 ? 3 * size : (1 + random.nextInt(60)) * MEBIBYTE;
-                all.add(threads.submit(() -> {
-                    try (MemoryGate.Pass pass = gate.enter(bytes)) {
-                        long now = held.addAndGet(Math.min(size, bytes));
-                        most.accumulateAndGet(now, Math::max);
-                        Thread.yield();
-                        held.addAndGet(-Math.min(size, bytes));
-                    }
-                    return null;
-                }));
+                all.add(threads.submit(() -> gate.holding(bytes, () -> {
+                    long now = held.addAndGet(Math.min(size, bytes));
+                    most.accumulateAndGet(now, Math::max);
+                    Thread.yield();
+                    return held.addAndGet(-Math.min(size, bytes));
+                })));
             }
             for (Future<?> one : all) {
                 one.get(30, TimeUnit.SECONDS);
@@ -59,18 +57,23 @@ class MemoryGateTest {
         CountDownLatch begun = new CountDownLatch(1);
         Thread waiting = new Thread(() -> {
             begun.countDown();
-            try (MemoryGate.Pass pass = gate.enter(MEBIBYTE)) {
-                told.set("let through");
-            } catch (java.io.InterruptedIOException e) {
+            try {
+                told.set(gate.holding(MEBIBYTE, () -> "let through"));
+            } catch (IOException e) {
                 told.set(e.getMessage());
             }
         });
-        try (MemoryGate.Pass all = gate.enter(10 * MEBIBYTE)) {
+        gate.holding(10 * MEBIBYTE, () -> {
             waiting.start();
-            begun.await();
-            waiting.interrupt();
-            waiting.join();
-        }
+            try {
+                begun.await();
+                waiting.interrupt();
+                waiting.join();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+            return null;
+        });
         assertEquals("Cannot go on: the task was cancelled", told.get());
         assertEquals(0, gate.held());
     }

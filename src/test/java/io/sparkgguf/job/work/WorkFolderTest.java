@@ -51,7 +51,7 @@ class WorkFolderTest {
     private Outputs begun(WorkFolder work) throws IOException {
         work.create(Progress.SILENT);
         Outputs outputs = outputs();
-        outputs.begin();
+        outputs.begin(work);
         return outputs;
     }
 
