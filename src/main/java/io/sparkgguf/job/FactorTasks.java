@@ -96,7 +96,7 @@ final class FactorTasks implements Serializable {
         return isSpread(grid, hessians.work());
     }
 
-    private static FactorRounds rounds(TileGrid grid, CalibrationSettings.Work work) {
+    static FactorRounds rounds(TileGrid grid, CalibrationSettings.Work work) {
         int columns = grid.side() > MANY_TILES ? 1 : 2;
         int panel = Math.max(1, work.wholeColumns() / PANELS / grid.tileSize());
         return new FactorRounds(grid.order(), grid.tileSize(), panel, columns, columns);
