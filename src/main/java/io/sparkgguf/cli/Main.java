@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
             ValidateCommand.class,
             EvaluateCommand.class,
             ImatrixCommand.class,
+            CleanCommand.class,
             CommandLine.HelpCommand.class
         },
         mixinStandardHelpOptions = true,
@@ -51,7 +52,8 @@ import picocli.CommandLine.Spec;
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:done",
-            "1:failed while running (input or output, memory, an executor); nothing is under the final name",
+            "1:failed while running (input or output, memory, an executor); nothing is under the final name, the same"
+                    + " command goes on from what is done",
             "2:the command line was not understood, or contradicts itself",
             "3:the input was refused: damaged, contradictory, or not fit for what was asked",
             "4:validate: the file is not valid, or is not what the report or the source says"
@@ -107,7 +109,7 @@ public final class Main implements Runnable {
     public void run() {
         throw new ParameterException(
                 spec.commandLine(),
-                "Cannot run: no command given (quantize, plan, inspect, validate, evaluate or imatrix)");
+                "Cannot run: no command given (quantize, plan, inspect, validate, evaluate, imatrix or clean)");
     }
 
     private static int explainUsage(ParameterException failure, String[] args) {

@@ -233,34 +233,15 @@ final class CalibrationPlan {
     /** What calibration does, and what its tasks hold. */
     CalibrationReport report(Plan plan) {
         List<Block> blocks = blocks(plan);
-        Map<String, Long> memory = new LinkedHashMap<>();
+        Map<String, Long> memory = memory(blocks);
         int solved = 0;
         int weighted = 0;
-        Map<LinearInput, TileGrid> all = new EnumMap<>(LinearInput.class);
         for (Block block : blocks) {
             for (Input input : block.inputs().values()) {
                 solved += input.solved().size();
                 weighted += input.weighted().size();
-                all.merge(input.input(), grid(input), (a, b) -> a.memory() < b.memory() ? b : a);
             }
         }
-        int batch = shards().stream()
-                .flatMap(shard -> shard.batches(ShardTasks.BATCH_TOKENS).stream())
-                .mapToInt(Shard.Batch::tokens)
-                .max()
-                .orElse(0);
-        long taskMemory = settings.work().taskMemory();
-        long forward = Decoder.memory(config, 0, batch) + (long) batch * config.width() * Float.BYTES;
-        memory.put("forward", forward);
-        memory.put("hessians", (corrects() ? 2 : 1) * forward + HessianPart.memory(all, taskMemory, batch, corrects()));
-        long tile = all.values().stream().mapToLong(TileGrid::values).max().orElse(0) * Double.BYTES;
-        memory.put("sums", 2 * tile);
-        memory.put(
-                "factors",
-                all.values().stream()
-                        .mapToLong(grid -> HessianTasks.factorMemory(grid, taskMemory))
-                        .max()
-                        .orElse(0));
         memory.put(
                 "solve",
                 plan.units().stream()
@@ -282,5 +263,34 @@ final class CalibrationPlan {
                 new CalibrationDisk(this).most(blocks),
                 null,
                 null);
+    }
+
+    /** Bytes that a task holds at its peak, by kind of task; those that solve are units of the plan. */
+    Map<String, Long> memory(List<Block> blocks) {
+        Map<String, Long> memory = new LinkedHashMap<>();
+        Map<LinearInput, TileGrid> all = new EnumMap<>(LinearInput.class);
+        for (Block block : blocks) {
+            for (Input input : block.inputs().values()) {
+                all.merge(input.input(), grid(input), (a, b) -> a.memory() < b.memory() ? b : a);
+            }
+        }
+        int batch = shards().stream()
+                .flatMap(shard -> shard.batches(ShardTasks.BATCH_TOKENS).stream())
+                .mapToInt(Shard.Batch::tokens)
+                .max()
+                .orElse(0);
+        long taskMemory = settings.work().taskMemory();
+        long forward = Decoder.memory(config, 0, batch) + (long) batch * config.width() * Float.BYTES;
+        memory.put("forward", forward);
+        memory.put("hessians", (corrects() ? 2 : 1) * forward + HessianPart.memory(all, taskMemory, batch, corrects()));
+        long tile = all.values().stream().mapToLong(TileGrid::values).max().orElse(0) * Double.BYTES;
+        memory.put("sums", 2 * tile);
+        memory.put(
+                "factors",
+                all.values().stream()
+                        .mapToLong(grid -> HessianTasks.factorMemory(grid, taskMemory))
+                        .max()
+                        .orElse(0));
+        return memory;
     }
 }

@@ -29,7 +29,7 @@ final class HessianTasks implements Serializable {
 
     /** @param memory bytes that a task may hold for tiles */
     HessianTasks(Storage storage, CalibrationFolder folder, int block, GptqOptions options, long memory) {
-        this.storage = storage;
+        this.storage = storage.scratch(); // all of it is gone with its block
         this.folder = folder;
         this.block = block;
         this.options = options;

@@ -2,6 +2,8 @@ package io.sparkgguf.job;
 
 import io.sparkgguf.format.gguf.GgufLayout;
 import io.sparkgguf.format.imatrix.ImatrixEntry;
+import io.sparkgguf.job.work.Fingerprint;
+import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.model.Model;
 import io.sparkgguf.model.ModelTensor;
 import io.sparkgguf.model.forward.DecoderConfig;
@@ -42,6 +44,7 @@ final class Preparation {
     private final Storage storage;
     private final QuantizeSettings settings;
     private final List<String> warnings = new ArrayList<>();
+    private Fingerprint fingerprint;
 
     Preparation(Storage storage, QuantizeSettings settings) {
         this.storage = storage;
@@ -83,6 +86,7 @@ final class Preparation {
                 plan,
                 importance,
                 calibration,
+                fingerprint(checkpoint, calibration == null ? null : calibration.tokens()),
                 List.copyOf(warnings),
                 planReport(checkpoint, plan, calibration));
     }
@@ -106,7 +110,14 @@ final class Preparation {
                 config,
                 head && !config.tied(),
                 tokens,
-                CalibrationFolder.in(storage, work()));
+                CalibrationFolder.in(storage, WorkFolder.folder(storage, work(), fingerprint(checkpoint, tokens))));
+    }
+
+    private Fingerprint fingerprint(Checkpoint checkpoint, CalibrationTokens tokens) throws IOException {
+        if (fingerprint == null) {
+            fingerprint = QuantizeFingerprint.of(storage, settings, checkpoint, tokens);
+        }
+        return fingerprint;
     }
 
     /** The work folder; a plan without an output has none, but names files in one. */

@@ -1,5 +1,6 @@
 package io.sparkgguf.job;
 
+import io.sparkgguf.job.work.Fingerprint;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.report.PlanReport;
 import io.sparkgguf.storage.PinnedStorage;
@@ -15,6 +16,7 @@ import java.util.List;
  * @param plan all that will be done
  * @param importance the importance matrix, or null
  * @param calibration how blocks are calibrated, or null for a run without
+ * @param fingerprint of all that decides the result
  * @param warnings what will not be as asked
  * @param planReport the same for machines
  */
@@ -24,6 +26,7 @@ public record Prepared(
         Plan plan,
         ImportanceMatrix importance,
         CalibrationPlan calibration,
+        Fingerprint fingerprint,
         List<String> warnings,
         PlanReport planReport) {
 

@@ -217,9 +217,10 @@ final class ShardTasks implements Serializable {
     }
 
     private void write(HessianPart part, int block, LinearInput input, Shard shard) throws IOException {
-        part.write(input, storage, folder.partial(storage, block, input, shard));
+        Storage scratch = storage.scratch();
+        part.write(input, scratch, folder.partial(storage, block, input, shard));
         if (part.isPaired(input)) {
-            part.writeDelta(input, storage, folder.partialDelta(storage, block, input, shard));
+            part.writeDelta(input, scratch, folder.partialDelta(storage, block, input, shard));
         }
     }
 

@@ -5,12 +5,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * A real standalone Spark cluster on loopback: a master and workers of one core each, every one a process of its own, and
+ * A real standalone Spark cluster on loopback: a master and workers, every one a process of its own, and
  * executors that they start. It ends with all that it started when it is closed.
  */
 public final class SparkCluster implements AutoCloseable {
@@ -31,6 +32,7 @@ public final class SparkCluster implements AutoCloseable {
     private SparkCluster(Path folder, SparkHome home, String url, Process master) {
         this.folder = folder;
         this.home = home;
+        Runtime.getRuntime().addShutdownHook(new Thread(this::killAll)); // a test that is ended leaves nothing running
         this.url = url;
         this.master = master;
     }
@@ -39,9 +41,9 @@ public final class SparkCluster implements AutoCloseable {
      * Starts a master and its workers, and returns when all of them know each other.
      *
      * @param folder for logs and for what executors keep; must exist
-     * @param workers each of one core and 2 GiB
+     * @param cores of each worker, which may give away 4 GiB of memory
      */
-    public static SparkCluster start(Path folder, int workers) throws IOException, InterruptedException {
+    public static SparkCluster start(Path folder, int workers, int cores) throws IOException, InterruptedException {
         SparkHome home = SparkHome.link(folder.toAbsolutePath().resolve("spark"), SparkHome.provided());
         Path log = folder.resolve("master.log");
         Process master = daemon(
@@ -60,7 +62,7 @@ public final class SparkCluster implements AutoCloseable {
             cluster = new SparkCluster(
                     folder, home, line.replaceAll(".*Starting Spark master at (\\S+).*", "$1"), master);
             for (int i = 0; i < workers; i++) {
-                cluster.startWorker(i);
+                cluster.startWorker(i, cores);
             }
             for (int i = 0; i < workers; i++) {
                 Processes.awaitLine(
@@ -79,7 +81,7 @@ public final class SparkCluster implements AutoCloseable {
         }
     }
 
-    private void startWorker(int number) throws IOException {
+    private void startWorker(int number, int cores) throws IOException {
         Path work = Files.createDirectories(workFolder(number));
         workers.add(daemon(
                 home,
@@ -92,9 +94,9 @@ public final class SparkCluster implements AutoCloseable {
                 "--webui-port",
                 "0",
                 "--cores",
-                "1",
+                Integer.toString(cores),
                 "--memory",
-                "2g",
+                "4g",
                 "--work-dir",
                 work.toAbsolutePath().toString(),
                 url));
@@ -147,28 +149,41 @@ public final class SparkCluster implements AutoCloseable {
 
     /** Folders of all executors that ever ran, in the workers' folders. */
     public List<Path> executorFolders() throws IOException {
-        List<Path> folders = new ArrayList<>();
+        return folders(2, "app-.*/\\d+");
+    }
+
+    /** Folders of all drivers that ever ran on workers, the oldest first. */
+    public List<Path> driverFolders() throws IOException {
+        return folders(1, "driver-.*");
+    }
+
+    private List<Path> folders(int depth, String pattern) throws IOException {
+        List<Path> found = new ArrayList<>();
         for (int i = 0; i < workers.size(); i++) {
-            try (Stream<Path> tree = Files.walk(workFolder(i), 2)) {
-                tree.filter(path -> path.getFileName().toString().matches("\\d+"))
-                        .filter(path ->
-                                path.getParent().getFileName().toString().startsWith("app-"))
-                        .forEach(folders::add);
+            Path work = workFolder(i);
+            try (Stream<Path> tree = Files.walk(work, depth)) {
+                tree.filter(path -> work.relativize(path).toString().matches(pattern))
+                        .forEach(found::add);
             }
         }
-        return folders;
+        found.sort(Comparator.comparing(path -> path.getFileName().toString()));
+        return found;
     }
 
     private Path workFolder(int worker) {
         return folder.resolve("worker-" + worker);
     }
 
-    @Override
-    public synchronized void close() throws IOException {
+    private synchronized void killAll() {
         submissions.forEach(Submission::close);
         List<ProcessHandle> all = new ArrayList<>(List.of(master.toHandle()));
         workers.forEach(worker -> all.add(worker.toHandle()));
         Processes.killTrees(all);
+    }
+
+    @Override
+    public void close() throws IOException {
+        killAll();
         home.unlink();
     }
 }

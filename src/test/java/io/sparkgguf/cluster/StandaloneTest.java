@@ -12,6 +12,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.AfterAll;
@@ -25,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("cluster")
 @Timeout(600)
 class StandaloneTest {
+    private static final String MODEL = Path.of(DOCS_LM).toAbsolutePath().toString();
     private static final Duration RUN = Duration.ofSeconds(300);
 
     @TempDir
@@ -40,7 +43,7 @@ class StandaloneTest {
                 "local[1]", "quantize", "--model", DOCS_LM, "--output", reference.toString(), "--type", "Q4_K_M");
         assertEquals(0, outcome.code(), outcome.err());
         expected = Cli.sha256(reference);
-        cluster = SparkCluster.start(folder, 2);
+        cluster = SparkCluster.start(folder, 2, 2);
     }
 
     @AfterAll
@@ -50,29 +53,62 @@ class StandaloneTest {
         }
     }
 
-    @Test
-    void clientMode() throws Exception {
-        Path output = folder.resolve("client/model.gguf");
-        Files.createDirectories(output.getParent());
-        try (Submission run = cluster.submit(
-                "quantize",
-                "--executor-memory",
-                "1g",
-                "--model",
-                Path.of(DOCS_LM).toAbsolutePath().toString(),
-                "--output",
-                output.toString(),
-                "--type",
-                "Q4_K_M",
-                "--unit-memory",
-                "1m")) {
+    /** Quantizes docs-lm with more options, into a folder of its own, which must succeed. */
+    private static Path quantize(String name, String... more) throws Exception {
+        Path output = Files.createDirectories(folder.resolve(name)).resolve("model.gguf");
+        List<String> arguments =
+                new ArrayList<>(List.of("--executor-memory", "1g", "--unit-memory", "1m", "--type", "Q4_K_M"));
+        arguments.addAll(List.of("--model", MODEL, "--output", output.toString()));
+        arguments.addAll(List.of(more));
+        try (Submission run = cluster.submit("quantize", arguments.toArray(String[]::new))) {
             assertEquals(0, run.await(RUN), run.err());
         }
         assertEquals(expected, Cli.sha256(output));
         assertEquals(new TreeSet<>(Set.of("model.gguf", "model.gguf.report.json")), Cli.names(output.getParent()));
+        return output;
+    }
+
+    @Test
+    void clientMode() throws Exception {
+        int before = cluster.executorFolders().size();
+        Path output = quantize("client");
         JsonNode report =
                 new ObjectMapper().readTree(Path.of(output + ".report.json").toFile());
         assertTrue(report.toString().contains(cluster.url()), "the report names where it ran");
-        assertEquals(2, cluster.executorFolders().size(), "both workers had an executor");
+        assertEquals(before + 2, cluster.executorFolders().size(), "both workers had an executor");
+    }
+
+    @Test
+    void clusterMode() throws Exception {
+        int before = cluster.driverFolders().size();
+        quantize("cluster", "--deploy-mode", "cluster");
+        assertEquals(before + 1, cluster.driverFolders().size(), "the driver ran on a worker");
+    }
+
+    @Test
+    void clusterModeTellsThatTheDriverFailed() throws Exception {
+        try (Submission run = cluster.submit(
+                "quantize",
+                "--deploy-mode",
+                "cluster",
+                "--model",
+                MODEL,
+                "--output",
+                "model.gguf",
+                "--type",
+                "Q4_K_M")) {
+            assertEquals(1, run.await(RUN), run.err());
+            String reason = run.err().lines().reduce((first, last) -> last).orElseThrow();
+            assertTrue(
+                    reason.matches("spark-gguf: Cannot finish: driver-\\S+ ended as FAILED; its standard error, .*"),
+                    run.err());
+            List<Path> drivers = cluster.driverFolders();
+            String stderr = Files.readString(drivers.get(drivers.size() - 1).resolve("stderr"));
+            assertTrue(
+                    stderr.contains(
+                            "spark-gguf: Cannot use model.gguf with --deploy-mode cluster: the driver runs in a folder"
+                                    + " of its own, so name an absolute path or a URI"),
+                    stderr);
+        }
     }
 }

@@ -3,12 +3,15 @@ package io.sparkgguf.job.stage;
 import io.sparkgguf.storage.Names;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.hadoop.HadoopStorage;
+import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.resource.ResourceProfile;
 
 /**
  * The Spark context of a run, started when the first stage needs it, and the storage that its configuration opens.
@@ -23,7 +26,12 @@ public final class Session implements AutoCloseable {
 
     private static final String HADOOP_PREFIX = "spark.hadoop.";
 
+    private static final String PLUGINS = "spark.plugins";
+
     private final SparkConf conf;
+    private final Cluster cluster;
+    private final RunListener listener;
+    private final Map<String, Fit> fits = new LinkedHashMap<>();
     private JavaSparkContext context;
     private volatile boolean interrupted;
 
@@ -36,6 +44,10 @@ public final class Session implements AutoCloseable {
             conf.setIfMissing("spark.driver.host", "127.0.0.1");
             conf.setIfMissing("spark.driver.bindAddress", "127.0.0.1");
         }
+        String plugins = conf.get(PLUGINS, "");
+        conf.set(PLUGINS, (plugins.isEmpty() ? "" : plugins + ",") + MetricsPlugin.class.getName());
+        cluster = new Cluster(conf, isLocal());
+        listener = new RunListener(isLocal());
     }
 
     /** Where tasks run, as Spark names it, for example {@code local[*]}. */
@@ -44,12 +56,52 @@ public final class Session implements AutoCloseable {
     }
 
     public boolean isLocal() {
-        return master().equals("local") || master().startsWith("local[");
+        return isLocal(master());
+    }
+
+    /** Whether that is an embedded Spark. */
+    static boolean isLocal(String master) {
+        return master.equals("local") || master.startsWith("local[");
     }
 
     /** Cores that tasks run on, as far as Spark knows. */
     public int cores() throws IOException {
-        return context().defaultParallelism();
+        context();
+        return cluster.cores();
+    }
+
+    /** Bytes of the heap of a process that runs tasks, as it is configured; needs no context. */
+    public long taskHeap() {
+        return cluster.heap();
+    }
+
+    /**
+     * Refuses tasks of which the processes that run them cannot hold even one. Needs no context.
+     *
+     * @param what kind of task, for example {@code factoring a Hessian}
+     * @param bytes that one holds
+     * @param remedy what would do beside more memory, for example {@code --unit-memory 32m}; null for nothing
+     * @throws io.sparkgguf.tensor.InvalidInputException saying what would do
+     */
+    public void requireRoom(String what, long bytes, String remedy) {
+        cluster.requireRoom(what, bytes, remedy);
+    }
+
+    /** How the tasks of the stages so far were fitted into memory, by kind of stage: its name without its block. */
+    public synchronized Map<String, Fit> fits() {
+        return new LinkedHashMap<>(fits);
+    }
+
+    /** Decides how many of a stage's tasks run at once. */
+    synchronized Fit fit(String stage, long bytes) {
+        Fit fit = cluster.fit(bytes);
+        String kind = stage.substring(stage.indexOf(": ") < 0 ? 0 : stage.indexOf(": ") + 2);
+        fits.merge(kind, fit, (a, b) -> a.taskBytes() > b.taskBytes() ? a : b);
+        return fit;
+    }
+
+    ResourceProfile profile(Fit fit) {
+        return cluster.profile(fit);
     }
 
     /** Files by name, local ones and those of every Hadoop file system that the configuration knows. */
@@ -70,6 +122,9 @@ public final class Session implements AutoCloseable {
         if (context == null) {
             try {
                 context = new JavaSparkContext(conf);
+                context.sc().addSparkListener(listener);
+                cluster.started(context.sc());
+                cluster.await();
             } catch (RuntimeException e) {
                 throw new IOException("Cannot start Spark at " + master() + ": " + e.getMessage(), e);
             }
@@ -77,14 +132,22 @@ public final class Session implements AutoCloseable {
         return context;
     }
 
-    /** A file's name such that executors, which run in folders of their own, mean the same file; null stays null. */
+    /**
+     * A file's name such that executors, which run in folders of their own, mean the same file; null stays null.
+     *
+     * @throws InvalidInputException for a relative path when the driver, too, runs in a folder that the cluster chose
+     */
     public String everywhere(String file) {
-        return file == null
-                        || file.isEmpty()
-                        || isLocal()
-                        || !Names.scheme(file).isEmpty()
-                ? file
-                : Path.of(file).toAbsolutePath().toString();
+        if (file == null || file.isEmpty() || isLocal() || !Names.scheme(file).isEmpty()) {
+            return file;
+        }
+        if (!Path.of(file).isAbsolute()
+                && conf.get("spark.submit.deployMode", "client").equals("cluster")) {
+            throw new InvalidInputException(
+                    "Cannot use " + file + " with --deploy-mode cluster: the driver runs in a folder"
+                            + " of its own, so name an absolute path or a URI");
+        }
+        return Path.of(file).toAbsolutePath().toString();
     }
 
     /** Whether the process was told to end. */
@@ -95,6 +158,7 @@ public final class Session implements AutoCloseable {
     /** Ends what goes on, for good: when this returns, no task writes a file any more. */
     public void interrupt() {
         interrupted = true;
+        listener.ending();
         JavaSparkContext running;
         synchronized (this) {
             running = context;
@@ -108,6 +172,7 @@ public final class Session implements AutoCloseable {
     @Override
     public synchronized void close() {
         if (context != null && !interrupted) { // else Spark's own end of the process does it, while we tell why
+            listener.ending();
             context.close();
             context = null;
         }

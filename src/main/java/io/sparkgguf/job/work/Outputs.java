@@ -1,5 +1,6 @@
 package io.sparkgguf.job.work;
 
+import io.sparkgguf.job.stage.Events;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.Storage;
@@ -60,10 +61,9 @@ public final class Outputs {
      * @return what was removed, for people
      */
     public static List<String> discard(Storage storage, String folder) throws IOException {
-        WorkFolder work = new WorkFolder(storage, folder);
         List<String> removed = new ArrayList<>();
         for (int file = 0; ; file++) {
-            String note = work.remembered(COMMIT + file);
+            String note = WorkFolders.text(storage, storage.resolve(folder, COMMIT + file));
             if (note == null) {
                 return removed;
             }
@@ -90,8 +90,11 @@ public final class Outputs {
         try (OutputStream out = storage.create(unfinishedReport())) {
             out.write(reportBytes);
         }
-        for (FileCommit commit : commits) {
-            commit.publish();
+        for (int file = 0; file < commits.size(); file++) {
+            commits.get(file).publish();
+            OutputFile published = files.get(file);
+            Events.info(
+                    "commit", "file", published.file(), "bytes", published.length(), "tensors", published.tensors());
         }
         storage.rename(unfinishedReport(), report);
         begun = false;

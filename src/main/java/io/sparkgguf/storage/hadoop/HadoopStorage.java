@@ -31,6 +31,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.MultipartUploader;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.PathIsNotEmptyDirectoryException;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
 import org.apache.hadoop.fs.impl.FileSystemMultipartUploader;
 import org.apache.hadoop.fs.permission.FsPermission;
@@ -44,6 +45,8 @@ import org.apache.hadoop.security.AccessControlException;
  */
 public final class HadoopStorage implements Storage {
     private static final long serialVersionUID = 1L;
+    /** The option's name in Hadoop 3.5; unknown to what cannot do it, and then ignored. */
+    private static final String CONDITIONAL_CREATION = "fs.option.create.conditional.overwrite";
     /** Hadoop settings for how often a read, a look or a listing is tried, and milliseconds before the second attempt. */
     private static final String ATTEMPTS = "spark-gguf.retry.attempts";
 
@@ -56,13 +59,18 @@ public final class HadoopStorage implements Storage {
 
     private static final FsPermission OWNER_ONLY_FOLDER = new FsPermission((short) 0700);
 
-    private final LocalStorage local = new LocalStorage();
+    private final Storage local;
     private final HashMap<String, String> settings;
     private transient Configuration configuration;
 
     /** @param settings Hadoop's, on top of its defaults and of the site files on the class path */
     public HadoopStorage(Map<String, String> settings) {
+        this(settings, new LocalStorage());
+    }
+
+    private HadoopStorage(Map<String, String> settings, Storage local) {
         this.settings = new HashMap<>(settings);
+        this.local = local;
     }
 
     /** With all settings of {@code configuration} as they are now. */
@@ -263,6 +271,33 @@ public final class HadoopStorage implements Storage {
     }
 
     @Override
+    public boolean createNew(String file, byte[] content) throws IOException {
+        if (isLocal(file)) {
+            return local.createNew(file, content);
+        }
+        Path path = path(file);
+        FileSystem system = fileSystem(path);
+        try {
+            FSDataOutputStreamBuilder<?, ?> builder = system.createFile(path);
+            builder.overwrite(false).opt(CONDITIONAL_CREATION, true);
+            try (OutputStream out = builder.build()) { // HDFS looks now, S3A when it is closed
+                out.write(content);
+            }
+            return true;
+        } catch (IOException e) {
+            if (system.exists(path)) {
+                return false;
+            }
+            throw failure("write", file, e);
+        }
+    }
+
+    @Override
+    public Storage scratch() {
+        return new HadoopStorage(settings, local.scratch());
+    }
+
+    @Override
     public Optional<AbortableOutput> createAtOnce(String file) throws IOException {
         if (isLocal(file)) {
             return Optional.empty();
@@ -394,6 +429,28 @@ public final class HadoopStorage implements Storage {
             return; // another process removed it first
         } catch (IOException e) {
             throw failure("delete", file, e);
+        }
+    }
+
+    @Override
+    public boolean deleteEmptyFolder(String folder) throws IOException {
+        if (isLocal(folder)) {
+            return local.deleteEmptyFolder(folder);
+        }
+        Path path = path(folder);
+        FileSystem system = fileSystem(path);
+        try {
+            if (system.exists(path) && system.listStatus(path).length > 0) {
+                return false;
+            }
+            system.delete(path, false);
+            return true;
+        } catch (FileNotFoundException e) {
+            return true;
+        } catch (PathIsNotEmptyDirectoryException e) {
+            return false;
+        } catch (IOException e) {
+            throw failure("delete", folder, e);
         }
     }
 

@@ -1,0 +1,90 @@
+package io.sparkgguf.cluster;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
+import java.util.stream.Stream;
+
+/**
+ * A point of a run at which a process stands still to be killed: the n-th time that the driver, or any executor, creates,
+ * opens or renames a file of the work folder that a pattern matches. The run must keep its work folder at {@link #work}.
+ *
+ * @param folder of counts and of who is held
+ * @param pattern of {@code driver|executor create|open|rename PATH}, as a regular expression
+ * @param at counted from 1; 0 to count only
+ */
+record HoldPoint(Path folder, String pattern, long at) {
+    static final String SCHEME = "held";
+    static final String CONTROL = "fs.held.control";
+    static final String PATTERN = "fs.held.pattern";
+    static final String AT = "fs.held.at";
+    static final String HELD = "held-by";
+
+    private static final Duration REACHED = Duration.ofSeconds(600);
+
+    /** Makes the folder. */
+    static HoldPoint of(Path folder, String pattern, long at) throws IOException {
+        return new HoldPoint(Files.createDirectories(folder.toAbsolutePath()), pattern, at);
+    }
+
+    /** The work folder's name for a path: through {@link HeldFiles}. */
+    static String work(Path folder) {
+        return SCHEME + "://" + folder.toAbsolutePath();
+    }
+
+    /** What the launcher needs to know of it. */
+    List<String> options() throws IOException {
+        Path jar = folder.resolve("held.jar");
+        if (!Files.exists(jar)) {
+            try (OutputStream out = Files.newOutputStream(jar);
+                    JarOutputStream classes = new JarOutputStream(out)) {
+                for (Class<?> used : List.of(HeldFiles.class, HoldPoint.class)) {
+                    String name = used.getName().replace('.', '/') + ".class";
+                    classes.putNextEntry(new JarEntry(name));
+                    try (InputStream bytes = used.getClassLoader().getResourceAsStream(name)) {
+                        bytes.transferTo(classes);
+                    }
+                }
+            }
+        }
+        return List.of(
+                "--jars",
+                jar.toString(),
+                "--conf",
+                "spark.hadoop.fs." + SCHEME + ".impl=" + HeldFiles.class.getName(),
+                "--conf",
+                "spark.hadoop." + CONTROL + "=" + folder,
+                "--conf",
+                "spark.hadoop." + PATTERN + "=" + pattern,
+                "--conf",
+                "spark.hadoop." + AT + "=" + at);
+    }
+
+    /** Waits until a process stands still, kills it, and returns what it was about to do. */
+    String kill(Submission run) throws IOException, InterruptedException {
+        Path held = folder.resolve(HELD);
+        Processes.await("a process to come to " + pattern + " number " + at, REACHED, () -> {
+            if (!Files.exists(held) && !run.isAlive()) {
+                throw new IOException("The run ended before, after " + counted() + ": " + run.err());
+            }
+            return Files.exists(held);
+        });
+        String[] who = Files.readString(held).split(" ", 2);
+        Processes.kill(ProcessHandle.of(Long.parseLong(who[0])).orElseThrow());
+        return who[1];
+    }
+
+    /** How often the pattern matched so far. */
+    long counted() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(file -> file.getFileName().toString().matches("\\d+"))
+                    .count();
+        }
+    }
+}
