@@ -4,6 +4,7 @@ import io.sparkgguf.job.Version;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -41,10 +42,15 @@ import picocli.CommandLine.Spec;
             "  more memory, --conf spark.KEY=VALUE sets Spark up, JAVA_HOME names the JDK.",
             "  With --master URL the launcher hands the job to spark-submit, that of",
             "  SPARK_HOME if set, with conf/spark-defaults.conf and these options, if given:",
-            "  --deploy-mode, --conf, --properties-file, --packages, --repositories,",
-            "  --files, --name, --queue, --num-executors, --executor-memory,",
-            "  --executor-cores, --total-executor-cores, --driver-memory, --driver-cores,",
+            "  --deploy-mode, --supervise, --conf, --properties-file, --packages,",
+            "  --exclude-packages, --repositories, --jars, --files, --archives, --name,",
+            "  --queue, --num-executors, --executor-memory, --executor-cores,",
+            "  --total-executor-cores, --driver-memory, --driver-cores,",
+            "  --driver-java-options, --driver-class-path, --driver-library-path,",
             "  --principal, --keytab, --proxy-user.",
+            "  --lib URI, with --deploy-mode cluster: where the cluster finds the jars.",
+            "  'spark-gguf package DIR [--with-spark] [--with-s3]' makes a folder for",
+            "  machines without Maven.",
             "",
             "'spark-gguf COMMAND --help' explains a command."
         },
@@ -84,6 +90,12 @@ public final class Main implements Runnable {
     static int run(String... args) {
         CommandLine line = new CommandLine(new Main());
         PrintWriter err = line.getErr();
+        Optional<String> secret = UriCredentials.refusal(args);
+        if (secret.isPresent()) {
+            err.println("spark-gguf: " + secret.get());
+            err.flush();
+            return USAGE;
+        }
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler(Main::explainUsage);
         line.setExecutionExceptionHandler((failure, command, parsed) -> explain(failure, command.getErr()));

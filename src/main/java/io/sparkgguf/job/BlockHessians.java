@@ -114,28 +114,14 @@ final class BlockHessians {
             factors.add(new HessianTasks.FactorItem(
                     input, grids.get(input), calibration.tokens().counted(false), solved, held, isPaired(input)));
         }
-        List<HessianTasks.Factored> known = known();
-        if (known == null) {
+        FactorStages rounds = new FactorStages(hessians, name("factors"), new Runner());
+        if (!rounds.isDone(factors)) {
             ShardTasks.Outcome nonFinite = sums(done, keep, tiles);
             if (nonFinite != null) {
                 return new Seen(null, nonFinite);
             }
-            known = factors(factors);
         }
-        return new Seen(known, null);
-    }
-
-    /** What became of all the inputs' Hessians, if that is done. */
-    private List<HessianTasks.Factored> known() {
-        List<HessianTasks.Factored> known = new ArrayList<>();
-        for (LinearInput input : inputs) {
-            known.add(journal.known(factored(stages, index), input.name(), HessianTasks.Factored.class));
-        }
-        return known.contains(null) ? null : known;
-    }
-
-    private static String factored(BlockStages stages, int block) {
-        return stages.name(block, "factors are done");
+        return new Seen(rounds.run(factors), null);
     }
 
     private boolean isSolved(LinearInput input) {
@@ -222,38 +208,45 @@ final class BlockHessians {
         return stages.shards("hessians", name("Hessians"), pass(stages, at, inputs.get(0)), calibration.shards(), task);
     }
 
-    private List<HessianTasks.Factored> factors(List<HessianTasks.FactorItem> factors) throws IOException {
-        String behind = " from " + label(inputs.get(0));
-        List<HessianTasks.Factored> factored = new FactorStages(
-                        hessians,
-                        name("factors"),
-                        stage -> stages.run(
-                                "factors", stage.name() + behind, stage, FactorTasks.Item::id, FactorTasks.Done.class),
-                        this::releaseFolder)
-                .run(factors);
-        for (HessianTasks.Factored each : factored) {
-            journal.record(factored(stages, index), each.input().name(), each, List.of());
+    /** Factors with the journal's memory. */
+    private final class Runner implements FactorStages.Runner {
+        @Override
+        public List<FactorTasks.Done> run(
+                String name, String description, List<FactorTasks.Item> items, FactorTasks tasks) throws IOException {
+            return stages.run(
+                    "factors",
+                    key("factors"),
+                    Stage.of(name, items, Noted.of(tasks::run))
+                            .describe(description)
+                            .cost(tasks::cost)
+                            .size(FactorTasks::size),
+                    FactorTasks.Item::label,
+                    FactorTasks.Done.class);
         }
-        journal.flush();
-        return factored;
-    }
 
-    private void releaseFolder(String scratch) throws IOException {
-        journal.releaseFiles(name("factors"), scratch);
-        storage.delete(scratch);
-    }
+        @Override
+        public FactorTasks.Done known(FactorTasks.Item item) {
+            return journal.known(key("factors"), item.label(), FactorTasks.Done.class);
+        }
 
-    /**
-     * Takes back what is known of a block's factors: a file of them is lost, and those that it was made from may be gone.
-     */
-    static void forgetFactors(BlockStages stages, int block) throws IOException {
-        stages.journal().forgetAll(stages.name(block, "factors"));
+        @Override
+        public void forget(List<FactorTasks.Item> items) throws IOException {
+            for (FactorTasks.Item item : items) {
+                journal.forget(key("factors"), item.label());
+            }
+            journal.flush();
+        }
+
+        @Override
+        public void release(String folder) throws IOException {
+            journal.releaseFiles(key("factors"), folder);
+        }
     }
 
     /** Removes all that was made for the block but moved states; its tensors are done. */
     void release() throws IOException {
         journal.forget(key("sums"));
-        forgetFactors(stages, index);
+        journal.forget(key("factors"));
         journal.releaseFiles(pass(stages, index, inputs.get(0)), folder.block(storage, index));
         storage.delete(folder.block(storage, index));
     }

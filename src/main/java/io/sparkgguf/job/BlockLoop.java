@@ -12,7 +12,6 @@ import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.storage.Storage;
-import io.sparkgguf.storage.WholeFile;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -117,14 +116,7 @@ final class BlockLoop {
 
     /** Whether something was lost, which is not known any more then. */
     private boolean check() throws IOException {
-        List<WholeFile.Written> lost = Inventory.check(session, storage, journal, progress);
-        for (CalibrationPlan.Block block : calibration.blocks(plan)) {
-            String folder = calibration.folder().block(storage, block.index()) + "/";
-            if (lost.stream().anyMatch(file -> file.file().startsWith(folder))) {
-                BlockHessians.forgetFactors(stages, block.index());
-            }
-        }
-        return !lost.isEmpty();
+        return !Inventory.check(session, storage, journal, progress).isEmpty();
     }
 
     /** Whether a failure speaks of reading a file in the work folder. */

@@ -8,9 +8,10 @@ import io.sparkgguf.gptq.RowSolver;
 import io.sparkgguf.model.forward.Decoder;
 import io.sparkgguf.model.forward.DecoderConfig;
 import io.sparkgguf.model.forward.LinearInput;
+import io.sparkgguf.plan.CostModel;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
-import io.sparkgguf.plan.SolveMemory;
+import io.sparkgguf.plan.SolveCost;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.quant.mix.TypeChoice;
@@ -153,8 +154,8 @@ final class CalibrationPlan {
         return method == Method.GPTQ && settings.targetCorrection() > 0;
     }
 
-    /** What solving a tensor holds, or null when it is rounded. */
-    SolveMemory memory(TypeChoice choice) {
+    /** What solving a tensor takes, or null when it is rounded. */
+    SolveCost solving(TypeChoice choice) {
         if (!solves(choice)) {
             return null;
         }
@@ -162,7 +163,13 @@ final class CalibrationPlan {
         long one = SolveTask.memory(choice.type(), settings.gptq(), corrects(), 1, columns);
         long more = SolveTask.memory(choice.type(), settings.gptq(), corrects(), 65, columns);
         long perRow = Math.max(1, (more - one + 63) / 64);
-        return new SolveMemory(settings.work().solveMemory(), Math.max(0, one - perRow), perRow);
+        double nanos = CostModel.nanosOfSolving(
+                choice.type(),
+                columns,
+                settings.gptq().sweeps(),
+                tokens.heldOut().count() > 0,
+                corrects());
+        return new SolveCost(settings.work().solveMemory(), Math.max(0, one - perRow), perRow, nanos);
     }
 
     /** The blocks of the plan, and behind them the head if it is calibrated. */

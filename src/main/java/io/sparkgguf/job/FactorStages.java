@@ -1,8 +1,6 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.gptq.Factoring;
-import io.sparkgguf.job.stage.Stage;
-import io.sparkgguf.job.work.Noted;
 import io.sparkgguf.linalg.FactorRounds;
 import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.storage.Storage;
@@ -23,30 +21,41 @@ final class FactorStages {
     private final Storage storage;
     private final String name;
     private final Runner runner;
-    private final Release release;
 
-    /** Runs a stage. */
+    /** Runs a stage, and remembers what its items came to. */
     interface Runner {
-        List<FactorTasks.Done> run(Stage<FactorTasks.Item, Noted<FactorTasks.Done>> stage) throws IOException;
-    }
+        List<FactorTasks.Done> run(String name, String description, List<FactorTasks.Item> items, FactorTasks tasks)
+                throws IOException;
 
-    /** Removes a folder whose files did what they were made for. */
-    interface Release {
-        void folder(String folder) throws IOException;
+        /** What is known of an item from an earlier run; null when it is to be done. */
+        FactorTasks.Done known(FactorTasks.Item item);
+
+        /** Takes back what is known of items, because files that they wrote go. */
+        void forget(List<FactorTasks.Item> items) throws IOException;
+
+        /** What is known holds from now on without the files of a folder, which go. */
+        void release(String folder) throws IOException;
     }
 
     /** @param name of the stages, to which the round is added */
-    FactorStages(HessianTasks hessians, String name, Runner runner, Release release) {
+    FactorStages(HessianTasks hessians, String name, Runner runner) {
         this.tasks = new FactorTasks(hessians);
         this.storage = hessians.storage();
         this.name = name;
         this.runner = runner;
-        this.release = release;
+    }
+
+    /** Whether all are factored, and nothing was lost of it. */
+    boolean isDone(List<HessianTasks.FactorItem> hessians) {
+        return hessians.stream().map(Course::new).allMatch(Course::isDone);
     }
 
     /** Factors all of them; the results are in their order. */
     List<HessianTasks.Factored> run(List<HessianTasks.FactorItem> hessians) throws IOException {
         List<Course> courses = hessians.stream().map(Course::new).toList();
+        for (Course course : courses) {
+            course.begin();
+        }
         for (int round = 0; ; round++) {
             List<FactorTasks.Item> items = new ArrayList<>();
             List<Course> owners = new ArrayList<>();
@@ -60,12 +69,9 @@ final class FactorStages {
                 return courses.stream().map(Course::factored).toList();
             }
             String stage = round == 0 ? name : name + ", round " + round;
-            List<FactorTasks.Done> done = runner.run(Stage.of(stage, items, Noted.of(tasks::run))
-                    .describe(stage + ": " + describe(items))
-                    .cost(tasks::cost)
-                    .size(FactorTasks::size));
+            List<FactorTasks.Done> done = runner.run(stage, stage + ": " + describe(items), items, tasks);
             for (int i = 0; i < done.size(); i++) {
-                owners.get(i).take(items.get(i), done.get(i));
+                owners.get(i).take(done.get(i));
             }
         }
     }
@@ -85,6 +91,7 @@ final class FactorStages {
     /** The way of one Hessian. */
     private final class Course {
         private final HessianTasks.FactorItem of;
+        private final boolean spread;
         private final Deque<List<FactorTasks.Item>> rounds = new ArrayDeque<>();
         /** Files of rows that wait for a round with little to do. */
         private final Deque<FactorTasks.Item> panels = new ArrayDeque<>();
@@ -98,8 +105,56 @@ final class FactorStages {
 
         Course(HessianTasks.FactorItem of) {
             this.of = of;
-            boolean spread = of.solved() && tasks.isSpread(of.grid());
-            rounds.add(List.of(item(spread ? FactorTasks.What.DIAGONAL : FactorTasks.What.WHOLE, 0)));
+            spread = of.solved() && tasks.isSpread(of.grid());
+        }
+
+        /** Begins, where an earlier run may have ended. */
+        void begin() throws IOException {
+            if (!spread) {
+                rounds.add(List.of(item(FactorTasks.What.WHOLE, 0)));
+                return;
+            }
+            if (isDone()) {
+                take(runner.known(item(FactorTasks.What.SUMMARY, 0)));
+                return;
+            }
+            for (int attempt = 0; attempt <= Factoring.RAISES; attempt++) {
+                raised = attempt;
+                if (areKnown(steps(FactorRounds.Kind.INVERSE))) {
+                    panels.addAll(hessianPanels());
+                    end();
+                    return;
+                }
+            }
+            raised = 0;
+            rounds.add(List.of(item(FactorTasks.What.DIAGONAL, 0)));
+        }
+
+        boolean isDone() {
+            if (!spread) {
+                return areKnown(List.of(item(FactorTasks.What.WHOLE, 0)));
+            }
+            FactorTasks.Done summary = runner.known(item(FactorTasks.What.SUMMARY, 0));
+            return summary != null
+                    && (summary.factored().fallback() != null
+                            || areKnown(items(FactorTasks.What.FACTOR_PANELS, parts())) && areKnown(hessianPanels()));
+        }
+
+        private boolean areKnown(List<FactorTasks.Item> items) {
+            return items.stream().allMatch(item -> runner.known(item) != null);
+        }
+
+        /** All steps of the attempt, or those of one kind. */
+        private List<FactorTasks.Item> steps(FactorRounds.Kind kind) {
+            return tasks.rounds(of.grid()).rounds().stream()
+                    .flatMap(List::stream)
+                    .filter(step -> kind == null || step.kind() == kind)
+                    .map(this::item)
+                    .toList();
+        }
+
+        private FactorTasks.Item item(FactorRounds.Step step) {
+            return new FactorTasks.Item(of, FactorTasks.What.STEP, 0, raised, step, null);
         }
 
         private FactorTasks.Item item(FactorTasks.What what, int index) {
@@ -124,7 +179,7 @@ final class FactorStages {
             return items;
         }
 
-        void take(FactorTasks.Item item, FactorTasks.Done done) {
+        void take(FactorTasks.Done done) {
             nanos += done.nanos();
             empty |= done.empty();
             if (done.failure() != null) {
@@ -143,6 +198,7 @@ final class FactorStages {
         /** What follows from the round that was done. */
         private void follow() throws IOException {
             LinearInput input = of.input();
+            int side = of.grid().side();
             switch (before) {
                 case DIAGONAL -> {
                     if (empty) {
@@ -150,25 +206,26 @@ final class FactorStages {
                         return;
                     }
                     if (!tasks.isOrdered()) {
-                        storage.createFolder(tasks.rowsFolder(input));
-                        storage.createFolder(tasks.orderedFolder(input));
-                        rounds.add(items(FactorTasks.What.ROWS, of.grid().side()));
-                        rounds.add(items(FactorTasks.What.ORDERED, of.grid().side()));
+                        List<FactorTasks.Item> ordered = items(FactorTasks.What.ORDERED, side);
+                        if (!areKnown(ordered)) {
+                            storage.createFolder(tasks.rowsFolder(input));
+                            storage.createFolder(tasks.orderedFolder(input));
+                            rounds.add(items(FactorTasks.What.ROWS, side));
+                        }
+                        rounds.add(ordered);
                     }
                     panels.addAll(hessianPanels());
                     attempt();
                 }
-                case ORDERED -> release.folder(tasks.rowsFolder(input));
+                case ORDERED -> {
+                    runner.forget(items(FactorTasks.What.ROWS, side));
+                    storage.delete(tasks.rowsFolder(input));
+                }
                 case STEP -> {
                     if (failure != null) {
                         fail();
                     } else if (rounds.isEmpty()) {
-                        clear();
-                        List<FactorTasks.Item> last = new ArrayList<>();
-                        last.add(item(FactorTasks.What.SUMMARY, 0));
-                        last.addAll(items(FactorTasks.What.FACTOR_PANELS, parts()));
-                        last.addAll(panels);
-                        rounds.add(last);
+                        end();
                     }
                 }
                 default -> {}
@@ -184,7 +241,7 @@ final class FactorStages {
             for (List<FactorRounds.Step> round : steps) {
                 List<FactorTasks.Item> items = new ArrayList<>();
                 for (FactorRounds.Step step : round) {
-                    items.add(new FactorTasks.Item(of, FactorTasks.What.STEP, 0, raised, step, null));
+                    items.add(item(step));
                 }
                 for (int i = 0; round.size() == 1 && i < panelsAtOnce && !panels.isEmpty(); i++) {
                     items.add(panels.poll());
@@ -201,10 +258,15 @@ final class FactorStages {
                         .forEach(panels::add);
             }
             rounds.clear();
-            release.folder(tasks.aheadFolder(of.input(), raised));
-            release.folder(tasks.upperFolder(of.input(), raised));
+            String ahead = tasks.aheadFolder(of.input(), raised);
+            String upper = tasks.upperFolder(of.input(), raised);
+            runner.release(ahead);
+            runner.release(upper);
+            storage.delete(ahead);
+            storage.delete(upper);
             if (raised == Factoring.RAISES) {
-                release.folder(tasks.orderedFolder(of.input()));
+                runner.release(tasks.orderedFolder(of.input()));
+                storage.delete(tasks.orderedFolder(of.input()));
                 rounds.add(List.of(new FactorTasks.Item(of, FactorTasks.What.SUMMARY, 0, raised, null, failure)));
                 return;
             }
@@ -213,10 +275,21 @@ final class FactorStages {
             attempt();
         }
 
-        private void clear() throws IOException {
-            release.folder(tasks.orderedFolder(of.input()));
-            release.folder(tasks.aheadFolder(of.input(), raised));
-            release.folder(tasks.upperFolder(of.input(), raised));
+        /** There is a factor: what solvers read of it. What it was made from goes; should it be lost, all is done again. */
+        private void end() throws IOException {
+            List<FactorTasks.Item> made = new ArrayList<>(steps(null));
+            made.removeAll(steps(FactorRounds.Kind.INVERSE));
+            made.addAll(items(FactorTasks.What.ORDERED, of.grid().side()));
+            runner.forget(made);
+            storage.delete(tasks.rowsFolder(of.input()));
+            storage.delete(tasks.orderedFolder(of.input()));
+            storage.delete(tasks.aheadFolder(of.input(), raised));
+            storage.delete(tasks.upperFolder(of.input(), raised));
+            List<FactorTasks.Item> last = new ArrayList<>();
+            last.add(item(FactorTasks.What.SUMMARY, 0));
+            last.addAll(items(FactorTasks.What.FACTOR_PANELS, parts()));
+            last.addAll(panels);
+            rounds.add(last);
         }
 
         private int parts() {

@@ -68,12 +68,13 @@ final class FactorTasks implements Serializable {
      */
     record Item(HessianTasks.FactorItem of, What what, int index, int raised, FactorRounds.Step step, String failure)
             implements Serializable {
-        /** A name that no other item of the same stage has. */
-        String id() {
-            String place = step == null
-                    ? what + " " + index
-                    : "%s %d %d %d".formatted(step.kind(), step.panel(), step.from(), step.to());
-            return of.input() + " " + place + " raised " + raised;
+        /** A name of its own among all items of a block. */
+        String label() {
+            String label = of.input().name() + " " + what;
+            if (step != null) {
+                return "%s %s %d %d, raised %d".formatted(label, step.kind(), step.panel(), step.from(), raised);
+            }
+            return label + " " + index;
         }
     }
 
@@ -95,7 +96,7 @@ final class FactorTasks implements Serializable {
         return isSpread(grid, hessians.work());
     }
 
-    private static FactorRounds rounds(TileGrid grid, CalibrationSettings.Work work) {
+    static FactorRounds rounds(TileGrid grid, CalibrationSettings.Work work) {
         int columns = grid.side() > MANY_TILES ? 1 : 2;
         int panel = Math.max(1, work.wholeColumns() / PANELS / grid.tileSize());
         return new FactorRounds(grid.order(), grid.tileSize(), panel, columns, columns);

@@ -139,6 +139,30 @@ public final class FactorRounds {
                 };
     }
 
+    /** Tiles that a step reads. */
+    public long tilesRead(Step step) {
+        long rows = end(step.panel()) - first(step.panel());
+        long columns = step.to() - step.from();
+        long before = first(step.panel());
+        return switch (step.kind()) {
+            case DIAGONAL -> rows * (rows + 1) / 2 + rows * (before - ahead(step.panel()));
+            case AHEAD -> rows * columns + rows * ahead(step.panel());
+            case COLUMNS -> rows * columns + before * (rows + columns) + rows * (rows + 1) / 2;
+            case INVERSE -> (long) (count - step.from()) * (count - step.from() + 1) / 2;
+        };
+    }
+
+    /** Tiles that a step writes. */
+    public long tilesWritten(Step step) {
+        long rows = end(step.panel()) - first(step.panel());
+        long columns = step.to() - step.from();
+        return switch (step.kind()) {
+            case DIAGONAL -> rows * (rows + 1) / 2;
+            case AHEAD, COLUMNS -> rows * columns;
+            case INVERSE -> columns * (count - step.from());
+        };
+    }
+
     /** Bytes that any of the steps holds. */
     public long memory() {
         long tile = (long) size * size * Double.BYTES;

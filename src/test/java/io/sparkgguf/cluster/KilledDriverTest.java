@@ -13,6 +13,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -60,8 +62,21 @@ class KilledDriverTest {
         assertEquals(new TreeSet<>(Set.of("model.gguf", "model.gguf.report.json")), Cli.names(output.getParent()));
     }
 
-    /** Kills the driver when an executor comes to a point; returns what the second run did, as a point that counted. */
-    private static HoldPoint killedAndRunAgain(String name, Recipe recipe, String pattern, long at) throws Exception {
+    /** What the second run did, as a point that counted, and what it told. */
+    private record Resumed(HoldPoint second, String err) {
+        long count(String pattern) throws IOException {
+            return second.counted(pattern);
+        }
+
+        long units() {
+            Matcher units = Pattern.compile("([\\d,]+) work units").matcher(err);
+            assertTrue(units.find(), err);
+            return Long.parseLong(units.group(1).replace(",", ""));
+        }
+    }
+
+    /** Kills the driver when an executor comes to a point, and runs the same line once more. */
+    private static Resumed killedAndRunAgain(String name, Recipe recipe, String pattern, long at) throws Exception {
         Path output = Files.createDirectories(folder.resolve(name)).resolve("model.gguf");
         Path work = folder.resolve(name + "-work");
         HoldPoint point = HoldPoint.of(folder.resolve(name + "-point"), pattern, at);
@@ -77,25 +92,25 @@ class KilledDriverTest {
         try (Submission run = cluster.submit("quantize", arguments)) {
             assertEquals(0, run.await(RUN), run.err());
             assertTrue(run.err().contains("going on from what an earlier run left in "), run.err());
+            requireSame(recipe, output);
+            assertFalse(Files.exists(work), "what was kept on the way is gone");
+            return new Resumed(second, run.err());
         }
-        requireSame(recipe, output);
-        assertFalse(Files.exists(work), "what was kept on the way is gone");
-        return second;
     }
 
     @Test
     void inTheMiddleOfUnits() throws Exception {
-        HoldPoint second = killedAndRunAgain("units", Recipe.PLAIN, "executor create .*/unit-.*", 30);
-        long again = second.counted(".*/unit-.*");
-        assertTrue(again < 57, "all units were done again: " + again);
+        Resumed run = killedAndRunAgain("units", Recipe.PLAIN, "executor create .*/unit-.*", 60);
+        long again = run.count(".*/unit-.*");
+        assertTrue(again < run.units(), again + " units were done after 60 of " + run.units());
     }
 
     @Test
     void inTheMiddleOfABlock() throws Exception {
-        HoldPoint second = killedAndRunAgain(
+        Resumed run = killedAndRunAgain(
                 "block", Recipe.CALIBRATED, "executor create .*/block-0001/.*-(training|held-out).*", 3);
-        assertEquals(0, second.counted(".*/block-0000/.*"), "the block before was not begun again");
-        assertTrue(second.counted(".*/block-0001/.*") > 0, "the block was gone on with");
+        assertEquals(0, run.count(".*/block-0000/.*"), "the block before was not begun again");
+        assertTrue(run.count(".*/block-0001/.*") > 0, "the block was gone on with");
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.sparkgguf.job;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,17 +12,18 @@ import io.sparkgguf.calibrate.TileGrid;
 import io.sparkgguf.gptq.ColumnOrder;
 import io.sparkgguf.gptq.GptqOptions;
 import io.sparkgguf.gptq.HessianSummary;
-import io.sparkgguf.job.stage.Stage;
-import io.sparkgguf.job.work.Noted;
 import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.storage.LocalStorage;
 import java.io.File;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -98,36 +100,65 @@ class FactorStagesTest {
         }
     }
 
-    /** Each stage's items in a random order, one of them twice. */
     private List<HessianTasks.Factored> factor(HessianTasks tasks, HessianTasks.FactorItem... items)
             throws IOException {
-        Random random = new Random(SEED);
-        stages.clear();
-        return new FactorStages(
-                        tasks,
-                        "blk.0: factors",
-                        stage -> run(stage, new FactorTasks(tasks), random),
-                        tasks.storage()::delete)
-                .run(List.of(items));
+        return factor(tasks, new Memory(Integer.MAX_VALUE), items);
     }
 
-    private List<FactorTasks.Done> run(
-            Stage<FactorTasks.Item, Noted<FactorTasks.Done>> stage, FactorTasks tasks, Random random)
+    private List<HessianTasks.Factored> factor(HessianTasks tasks, Memory memory, HessianTasks.FactorItem... items)
             throws IOException {
-        stages.add(stage.name());
-        List<FactorTasks.Item> items = stage.items();
-        FactorTasks.Done[] done = new FactorTasks.Done[items.size()];
-        List<Integer> order = new ArrayList<>();
-        for (int i = 0; i < items.size(); i++) {
-            order.add(i);
+        stages.clear();
+        return new FactorStages(tasks, "blk.0: factors", memory).run(List.of(items));
+    }
+
+    /** Does each stage's items in a random order, one of them twice, and remembers the results until it is ended. */
+    private final class Memory implements FactorStages.Runner {
+        private final Map<String, FactorTasks.Done> known = new HashMap<>();
+        private final Random random = new Random(SEED);
+        private int left;
+
+        /** @param stages that it does before it ends, in the middle of the next one */
+        Memory(int stages) {
+            left = stages;
         }
-        order.add(random.nextInt(items.size()));
-        Collections.shuffle(order, random);
-        for (int i : order) {
-            assertTrue(tasks.cost(items.get(i)) > 0 && FactorTasks.size(items.get(i)) > 0, items.get(i)::toString);
-            done[i] = tasks.run(items.get(i));
+
+        @Override
+        public List<FactorTasks.Done> run(
+                String name, String description, List<FactorTasks.Item> items, FactorTasks tasks) throws IOException {
+            assertTrue(description.startsWith(name + ": "), description);
+            List<FactorTasks.Item> order = new ArrayList<>(items);
+            order.removeIf(item -> known.containsKey(item.label()));
+            if (order.isEmpty()) {
+                return items.stream().map(this::known).toList();
+            }
+            stages.add(name);
+            order.add(order.get(random.nextInt(order.size())));
+            Collections.shuffle(order, random);
+            int end = left-- > 0 ? order.size() : order.size() / 2;
+            for (FactorTasks.Item item : order.subList(0, end)) {
+                assertTrue(tasks.cost(item) > 0 && FactorTasks.size(item) > 0, item::toString);
+                known.put(item.label(), tasks.run(item));
+            }
+            if (left < 0) {
+                throw new IOException("ended");
+            }
+            return items.stream().map(this::known).toList();
         }
-        return List.of(done);
+
+        @Override
+        public FactorTasks.Done known(FactorTasks.Item item) {
+            return known.get(item.label());
+        }
+
+        @Override
+        public void forget(List<FactorTasks.Item> items) {
+            items.forEach(item -> known.remove(item.label()));
+        }
+
+        @Override
+        public void release(String folder) {
+            assertTrue(Files.exists(Path.of(folder)), folder);
+        }
     }
 
     private static float[] rows(PanelFile file) throws IOException {
@@ -221,6 +252,58 @@ class FactorStagesTest {
         assertEquals(fails, expected.fallback() != null, () -> "seed " + SEED + ": " + expected);
         requireSame(expected, whole, found, spread);
         requireNothingIsLeft("spread");
+    }
+
+    /** Wherever it is ended, the next run does the rest, and no more stages than were left but the one that was cut. */
+    @ParameterizedTest
+    @CsvSource({"0.05, 300", "4, 300"})
+    void goesOnWhereItWasEnded(double strength, int order) throws IOException {
+        HessianTasks.FactorItem item = item(INPUT, order);
+        HessianTasks whole = tasks("whole", GptqOptions.DEFAULT, 10_000);
+        write(whole, item, strength);
+        HessianTasks.Factored expected = factor(whole, item).get(0);
+        HessianTasks spread = tasks("spread", GptqOptions.DEFAULT, 250);
+        write(spread, item, strength);
+        Memory memory = new Memory(0);
+        HessianTasks.Factored found = null;
+        for (int ends = 0; found == null; ends++) {
+            assertTrue(ends < 60, "it comes to an end");
+            memory.left = 1; // does what was cut, then half of the next stage
+            int known = memory.known.size();
+            try {
+                found = factor(spread, memory, item).get(0);
+            } catch (IOException e) {
+                assertEquals("ended", e.getMessage());
+                boolean forgot = stages.stream().anyMatch(stage -> stage.contains("round"));
+                assertTrue(forgot || memory.known.size() > known, stages::toString);
+            }
+        }
+        requireSame(expected, whole, found, spread);
+        requireNothingIsLeft("spread");
+        assertTrue(new FactorStages(spread, "", memory).isDone(List.of(item)));
+        assertEquals(expected.after(0), factor(spread, memory, item).get(0).after(0));
+        assertEquals(List.of(), stages, "nothing is left to do");
+    }
+
+    @Test
+    void whatIsLostIsMadeAgain() throws IOException {
+        HessianTasks.FactorItem item = item(INPUT, 300);
+        HessianTasks spread = tasks("spread", GptqOptions.DEFAULT, 250);
+        write(spread, item, 0.05);
+        Memory memory = new Memory(Integer.MAX_VALUE);
+        HessianTasks.Factored expected = factor(spread, memory, item).get(0);
+        float[] factor = rows(spread.factorPanels(INPUT, 300));
+        for (List<String> lost : List.of(
+                List.of("FACTOR_PANELS 1"),
+                List.of("SUMMARY 0"),
+                List.of("FACTOR_PANELS 0", "STEP INVERSE 0 0, raised 0"))) {
+            for (String label : lost) {
+                assertNotNull(memory.known.remove(INPUT.name() + " " + label), label);
+            }
+            assertFalse(new FactorStages(spread, "", memory).isDone(List.of(item)));
+            assertEquals(expected.after(0), factor(spread, memory, item).get(0).after(0));
+            assertArrayEquals(factor, rows(spread.factorPanels(INPUT, 300)), lost::toString);
+        }
     }
 
     @Test

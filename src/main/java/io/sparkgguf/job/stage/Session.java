@@ -20,6 +20,10 @@ import org.apache.spark.resource.ResourceProfile;
  * which the launcher sets to {@code local[*]}.
  */
 public final class Session implements AutoCloseable {
+    /** What Spark's pages and event log do not show: its own pattern, and the names of keys that other stores use. */
+    private static final String SECRETS = "(?i)secret|password|passwd|credential|token|access[.]?key|account[.]?key"
+            + "|encryption[.]?key|private[.]?key|sas[.]";
+
     private static final String HADOOP_PREFIX = "spark.hadoop.";
 
     private static final String PLUGINS = "spark.plugins";
@@ -33,6 +37,7 @@ public final class Session implements AutoCloseable {
 
     public Session(String name) {
         conf = new SparkConf().setAppName(name).setIfMissing("spark.master", "local[*]");
+        conf.setIfMissing("spark.redaction.regex", SECRETS);
         if (isLocal()) {
             // One process: no page to look at, no other host to listen to, and no retry of what fails for good.
             conf.setIfMissing("spark.ui.enabled", "false");

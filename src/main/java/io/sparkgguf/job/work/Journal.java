@@ -193,13 +193,6 @@ public final class Journal implements AutoCloseable {
                 .toList();
     }
 
-    /** Takes back all that is known of stages whose names begin so. */
-    public synchronized void forgetAll(String prefix) throws IOException {
-        for (String stage : named(prefix)) {
-            forget(stage);
-        }
-    }
-
     /** All files that are spoken of, each as it was written last. */
     public synchronized List<Written> files() {
         Map<String, Written> kept = new LinkedHashMap<>();
