@@ -3,6 +3,7 @@ package io.sparkgguf.cli;
 import io.sparkgguf.job.stage.Progress;
 import java.io.PrintStream;
 import java.time.Duration;
+import java.util.function.LongSupplier;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
@@ -19,23 +20,27 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     private final PrintStream out;
     private final boolean terminal;
     private final boolean quiet;
+    private final LongSupplier nanoTime;
     private ProgressBar bar;
     private String stage;
     private Unit unit;
     private long total;
     private long done;
+    private long recalled;
     private long begun;
     private long lastLine;
 
-    ConsoleProgress(PrintStream out, boolean terminal, boolean quiet) {
+    /** @param nanoTime tells the time */
+    ConsoleProgress(PrintStream out, boolean terminal, boolean quiet, LongSupplier nanoTime) {
         this.out = out;
         this.terminal = terminal;
         this.quiet = quiet;
+        this.nanoTime = nanoTime;
     }
 
     /** On standard error; a bar when a person sits at a terminal. */
     static ConsoleProgress standard(boolean quiet) {
-        return new ConsoleProgress(System.err, System.console() != null, quiet);
+        return new ConsoleProgress(System.err, System.console() != null, quiet, System::nanoTime);
     }
 
     @Override
@@ -51,12 +56,18 @@ final class ConsoleProgress implements Progress, AutoCloseable {
         this.unit = unit;
         this.total = total;
         done = 0;
-        begun = System.nanoTime();
+        recalled = 0;
+        begun = nanoTime.getAsLong();
         lastLine = begun;
+        openBar();
+    }
+
+    private void openBar() {
         if (terminal && !quiet) {
             bar = new ProgressBarBuilder()
                     .setTaskName("%-9s".formatted(stage))
                     .setInitialMax(total)
+                    .startsFrom(recalled, Duration.ZERO)
                     .setUnit(" " + name(), one())
                     .showSpeed()
                     .setStyle(ProgressBarStyle.ASCII)
@@ -67,14 +78,25 @@ final class ConsoleProgress implements Progress, AutoCloseable {
     }
 
     @Override
+    public synchronized void recalled(long work) {
+        recalled += work;
+        done += work;
+        if (bar != null) {
+            bar.close();
+            openBar();
+        }
+    }
+
+    @Override
     public synchronized void advance(long work) {
         done += work;
         if (bar != null) {
             bar.stepTo(done);
-        } else if (!quiet && System.nanoTime() - lastLine >= LINE_EVERY_NANOS && done < total) {
-            lastLine = System.nanoTime();
+        } else if (!quiet && nanoTime.getAsLong() - lastLine >= LINE_EVERY_NANOS && done > recalled && done < total) {
+            lastLine = nanoTime.getAsLong();
             double seconds = (lastLine - begun) / 1e9;
-            long left = Math.round(seconds / done * (total - done));
+            long made = done - recalled;
+            long left = Math.round(seconds / made * (total - done));
             out.printf(
                     "%-9s %3d %%  %,d of %,d %s  %,.0f %s/s  ETA %d:%02d%n",
                     stage,
@@ -82,7 +104,7 @@ final class ConsoleProgress implements Progress, AutoCloseable {
                     done / one(),
                     total / one(),
                     name(),
-                    (double) done / one() / seconds,
+                    (double) made / one() / seconds,
                     name(),
                     left / 60,
                     left % 60);

@@ -4,6 +4,7 @@ import io.sparkgguf.job.Version;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -27,6 +28,7 @@ import picocli.CommandLine.Spec;
             ValidateCommand.class,
             EvaluateCommand.class,
             ImatrixCommand.class,
+            CleanCommand.class,
             CommandLine.HelpCommand.class
         },
         mixinStandardHelpOptions = true,
@@ -55,7 +57,8 @@ import picocli.CommandLine.Spec;
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:done",
-            "1:failed while running (input or output, memory, an executor); nothing is under the final name",
+            "1:failed while running (input or output, memory, an executor); nothing is under the final name, the same"
+                    + " command goes on from what is done",
             "2:the command line was not understood, or contradicts itself",
             "3:the input was refused: damaged, contradictory, or not fit for what was asked",
             "4:validate: the file is not valid, or is not what the report or the source says"
@@ -87,6 +90,12 @@ public final class Main implements Runnable {
     static int run(String... args) {
         CommandLine line = new CommandLine(new Main());
         PrintWriter err = line.getErr();
+        Optional<String> secret = UriCredentials.refusal(args);
+        if (secret.isPresent()) {
+            err.println("spark-gguf: " + secret.get());
+            err.flush();
+            return USAGE;
+        }
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler(Main::explainUsage);
         line.setExecutionExceptionHandler((failure, command, parsed) -> explain(failure, command.getErr()));
@@ -105,7 +114,7 @@ public final class Main implements Runnable {
     public void run() {
         throw new ParameterException(
                 spec.commandLine(),
-                "Cannot run: no command given (quantize, plan, inspect, validate, evaluate or imatrix)");
+                "Cannot run: no command given (quantize, plan, inspect, validate, evaluate, imatrix or clean)");
     }
 
     private static int explainUsage(ParameterException failure, String[] args) {

@@ -3,7 +3,9 @@ package io.sparkgguf.cli;
 import io.sparkgguf.job.QuantizeJob;
 import io.sparkgguf.job.QuantizeSettings;
 import io.sparkgguf.job.stage.Session;
+import io.sparkgguf.job.work.WorkFolder;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -55,9 +57,28 @@ final class QuantizeCommand implements Callable<Integer> {
             names = "--work-dir",
             paramLabel = "DIR",
             description =
-                    "Where slices, and what calibration makes, are kept while the job runs; executors must reach it. Default:"
-                            + " OUTPUT.work")
+                    "Where slices, and what calibration makes, are kept while the job runs; executors must reach it. Each"
+                            + " run has a folder of its own there, which stays when it ends early. Default: OUTPUT.work")
     private String work;
+
+    @ArgGroup
+    private Earlier earlier = new Earlier();
+
+    private static final class Earlier {
+        @Option(
+                names = "--resume",
+                description =
+                        "Go on from what a run of the same input and options left, and refuse to begin anew, saying"
+                                + " what differs. Without it, a run goes on if there is something.")
+        private boolean resume;
+
+        @Option(names = "--fresh", description = "Begin anew: remove what an earlier run left.")
+        private boolean fresh;
+
+        private WorkFolder.Start start() {
+            return resume ? WorkFolder.Start.RESUME : fresh ? WorkFolder.Start.FRESH : WorkFolder.Start.ANY;
+        }
+    }
 
     @Option(names = "--dry-run", description = "Only plan, as 'spark-gguf plan' does; needs no --output.")
     private boolean dryRun;
@@ -78,11 +99,11 @@ final class QuantizeCommand implements Callable<Integer> {
                 ConsoleProgress progress = ConsoleProgress.standard(quiet || dryRun)) {
             QuantizeJob job = new QuantizeJob(session, settings, progress);
             if (dryRun) {
-                PlanPrinter.print(job.prepare(), false, spec.commandLine().getOut());
+                PlanPrinter.print(job.prepare(), null, false, spec.commandLine().getOut());
                 return 0;
             }
             Summary.print(
-                    job.run(),
+                    job.run(earlier.start()),
                     settings,
                     quiet,
                     spec.commandLine().getOut(),

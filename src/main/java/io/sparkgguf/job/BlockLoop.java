@@ -1,53 +1,52 @@
 package io.sparkgguf.job;
 
-import io.sparkgguf.calibrate.Shard;
-import io.sparkgguf.calibrate.TileGrid;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.job.stage.Stage;
+import io.sparkgguf.job.work.Inventory;
+import io.sparkgguf.job.work.Journal;
+import io.sparkgguf.job.work.Noted;
 import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.storage.Storage;
+import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.EnumMap;
-import java.util.LinkedHashMap;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.function.ToLongFunction;
-import java.util.stream.Stream;
 
 /**
  * Takes the calibration tokens through the model block by block, and solves each block against what its layers read. The
  * driver sees names and small figures only: hidden states, Hessians and weights are in files that tasks read and write.
  *
- * <p>A block is done when its manifest is there; a run that ended early goes on behind the last of them.
+ * <p>All results are in the journal, so that a run that goes on where another ended goes through the same blocks and
+ * stages and does what is not known. Of a block that is done, the results of its units are kept, and what its Hessians
+ * came to; should a part be lost later, the block is opened again for it, with hidden states made anew.
  */
 final class BlockLoop {
+    /** How often what was lost while the loop was at work is made again before it is given up. */
+    private static final int ROUNDS = 3;
+
     private final Session session;
     private final QuantizeSettings settings;
-    private final Prepared prepared;
     private final Plan plan;
     private final CalibrationPlan calibration;
     private final CalibrationSettings asked;
     private final WorkFolder work;
+    private final Journal journal;
     private final Storage storage;
     private final Progress progress;
-    private final ModelWeights original;
-    private final List<List<WorkUnit>> unitsOf = new ArrayList<>();
+    private final BlockStages stages;
     private final UnitResult[] results;
-    /** Bytes that a task holds, by stage; what solving holds is said by its units. */
-    private final Map<String, Long> memory;
-
-    private final Map<String, Double> seconds = new LinkedHashMap<>();
     private final Map<Integer, TensorOutcome> outcomes = new TreeMap<>();
     private final List<String> notes = new ArrayList<>();
-    /** Notes that a manifest has already. */
+    private HiddenChain hidden;
+    /** Notes that the seal of a block has already. */
     private int told;
 
     private String endedBy;
@@ -55,18 +54,15 @@ final class BlockLoop {
     BlockLoop(Session session, QuantizeSettings settings, Prepared prepared, WorkFolder work, Progress progress) {
         this.session = session;
         this.settings = settings;
-        this.prepared = prepared;
         this.plan = prepared.plan();
         this.calibration = prepared.calibration();
         this.asked = calibration.settings();
         this.work = work;
+        this.journal = work.journal();
         this.storage = prepared.pin(session.storage());
         this.progress = progress;
-        this.original = ModelWeights.of(prepared.checkpoint().model());
-        plan.tensors().forEach(tensor -> unitsOf.add(new ArrayList<>()));
-        plan.units().forEach(unit -> unitsOf.get(unit.tensor()).add(unit));
+        stages = new BlockStages(session, settings, prepared, work, progress);
         results = new UnitResult[plan.units().size()];
-        memory = calibration.memory(calibration.blocks(plan));
     }
 
     /**
@@ -83,101 +79,148 @@ final class BlockLoop {
             Map<String, Double> seconds,
             List<String> notes) {}
 
+    /**
+     * Says that a block is done.
+     *
+     * @param factored what became of the Hessians of its inputs
+     * @param notes what was not as asked
+     * @param endedBy null, or why calibration ended in it
+     */
+    record Seal(List<HessianTasks.Factored> factored, List<String> notes, String endedBy) {
+        static final String ITEM = "seal";
+
+        /** What became of some inputs; null when calibration ended before them. */
+        private List<HessianTasks.Factored> of(List<LinearInput> inputs) {
+            List<HessianTasks.Factored> found = factored.stream()
+                    .filter(each -> inputs.contains(each.input()))
+                    .toList();
+            return found.size() == inputs.size() ? found : null;
+        }
+    }
+
+    /** Does it. When files of the work folder turn out lost or damaged, goes back to what made them. */
     Outcome run() throws IOException {
-        CalibrationFolder folder = calibration.folder();
-        storage.createFolder(folder.hidden(storage));
-        if (calibration.corrects()) {
-            storage.createFolder(folder.originalHidden(storage));
+        if (work.isResumed()) {
+            check();
         }
-        List<CalibrationPlan.Block> blocks = calibration.blocks(plan);
-        int next = restore(blocks.size());
-        if (next < 0) {
-            start(blocks);
-            next = 0;
-        }
-        for (int block = next; block < blocks.size(); block++) {
-            block(blocks.get(block), block == blocks.size() - 1);
-        }
-        return new Outcome(List.of(results), outcomes, seconds, notes);
-    }
-
-    /** The first block that is not done; -1 when not even the start is. */
-    private int restore(int blocks) throws IOException {
-        int next = -1;
-        while (next < blocks) {
-            String file = calibration.folder().manifest(storage, next);
-            if (!storage.exists(file)) {
-                break;
+        for (int round = 1; ; round++) {
+            try {
+                return loop();
+            } catch (IOException | InvalidInputException e) {
+                if (round == ROUNDS || session.isInterrupted() || !mayBeLoss(e) || !check()) {
+                    throw e;
+                }
             }
-            Manifest manifest = Manifest.read(storage, file);
-            manifest.units().forEach(unit -> results[unit.unit()] = unit);
-            outcomes.putAll(manifest.tensors());
-            notes.addAll(manifest.notes());
-            endedBy = manifest.endedBy();
-            next++;
         }
-        told = notes.size();
-        if (next > 0) {
-            progress.say("spark-gguf: going on behind block " + (next - 1) + " of " + blocks);
-        }
-        return next;
     }
 
-    /** All that is not of a block, and the hidden states before the first one. */
-    private void start(List<CalibrationPlan.Block> blocks) throws IOException {
+    /** Whether something was lost, which is not known any more then. */
+    private boolean check() throws IOException {
+        return !Inventory.check(session, storage, journal, progress).isEmpty();
+    }
+
+    /** Whether a failure speaks of reading a file in the work folder. */
+    private boolean mayBeLoss(Exception failure) {
+        String message = String.valueOf(failure.getMessage());
+        return message.contains(work.folder()) && !message.startsWith("Cannot write");
+    }
+
+    private Outcome loop() throws IOException {
+        Arrays.fill(results, null);
+        outcomes.clear();
+        notes.clear();
+        told = 0;
+        endedBy = null;
+        List<CalibrationPlan.Block> blocks = calibration.blocks(plan);
+        List<Integer> start = start(blocks);
+        hidden = new HiddenChain(stages, blocks, start);
+        long sealed = blocks.stream().filter(block -> seal(block) != null).count();
+        if (sealed > 0) {
+            progress.say("spark-gguf: " + sealed + " of " + blocks.size() + " blocks are done");
+        }
+        solve("start: quantize", rounded(start, true), null);
+        for (CalibrationPlan.Block block : blocks) {
+            boolean followed = blocks.subList(blocks.indexOf(block) + 1, blocks.size()).stream()
+                    .anyMatch(later -> !later.inputs().isEmpty());
+            block(block, followed);
+        }
+        return new Outcome(List.of(results), outcomes, stages.seconds(), List.copyOf(notes));
+    }
+
+    /** Tensors that are of no block. */
+    private List<Integer> start(List<CalibrationPlan.Block> blocks) {
         boolean[] later = new boolean[plan.tensors().size()];
         blocks.forEach(block -> block.tensors().forEach(tensor -> later[tensor] = true));
-        List<Integer> now = new ArrayList<>();
+        List<Integer> start = new ArrayList<>();
         for (PlannedTensor tensor : plan.tensors()) {
             if (!later[tensor.index()]) {
-                now.add(tensor.index());
+                start.add(tensor.index());
             }
         }
-        solve("start: quantize", rounded(now, true), null);
-        ShardTasks tasks = tasks(propagated(now));
-        List<ShardTasks.Tokens> tokens = new ArrayList<>();
-        for (Shard shard : calibration.shards()) {
-            tokens.add(new ShardTasks.Tokens(shard, calibration.tokens().of(shard)));
-        }
-        requireFinite(run(
-                "embed",
-                Stage.of("start: embed", tokens, tasks::embed)
-                        .cost(item -> item.shard().tokens())
-                        .size(item -> item.shard().tokens(), Progress.Unit.TOKENS)));
-        seal(-1, now);
+        return start;
     }
 
-    private void block(CalibrationPlan.Block block, boolean last) throws IOException {
-        CalibrationFolder folder = calibration.folder();
-        storage.delete(folder.block(storage, block.index()));
-        storage.createFolder(folder.block(storage, block.index()));
+    /** Not null for a block that is done, unless its Hessians are needed again for a part of it. */
+    private Seal seal(CalibrationPlan.Block block) {
+        Seal seal = journal.known(stages.name(block.index(), "done"), Seal.ITEM, Seal.class);
+        if (seal == null) {
+            return null;
+        }
+        List<String> units = new ArrayList<>();
+        for (HessianTasks.Factored factored : seal.factored()) {
+            for (int tensor : tensors(block, List.of(factored.input()))) {
+                stages.unitsOf(tensor).forEach(unit -> units.add(Integer.toString(unit.id())));
+            }
+        }
+        return journal.knowsAll(stages.name(block.index(), "solve"), units) ? seal : null;
+    }
+
+    private void block(CalibrationPlan.Block block, boolean followed) throws IOException {
+        Seal seal = seal(block);
+        List<Integer> done = new ArrayList<>();
+        List<HessianTasks.Factored> factored = new ArrayList<>();
+        List<BlockHessians> seen = new ArrayList<>();
+        if (seal != null) {
+            notes.addAll(seal.notes());
+            endedBy = seal.endedBy();
+        }
+        for (List<LinearInput> inputs : seal == null && endedBy != null ? List.<List<LinearInput>>of() : steps(block)) {
+            List<HessianTasks.Factored> found =
+                    seal != null ? seal.of(inputs) : see(block, inputs, done, followed, seen);
+            if (found == null) {
+                break;
+            }
+            solve(block, inputs, found);
+            factored.addAll(found);
+            done.addAll(tensors(block, inputs));
+        }
         List<Integer> open = new ArrayList<>(block.tensors());
-        ShardTasks.Keep moved = ShardTasks.Keep.NOTHING;
-        if (endedBy == null) {
-            List<List<LinearInput>> steps = steps(block);
-            ShardTasks.Keep keep = last ? ShardTasks.Keep.NOTHING : kept(steps.size());
-            List<Integer> done = new ArrayList<>();
-            for (List<LinearInput> inputs : steps) {
-                boolean first = moved == ShardTasks.Keep.NOTHING;
-                if (!step(block, inputs, done, first ? keep : ShardTasks.Keep.NOTHING)) {
-                    break;
-                }
-                moved = keep;
-            }
-            open.removeAll(done);
+        open.removeAll(done);
+        solve(stages.name(block.index(), "round"), rounded(open, false), null);
+        if (seal == null) {
+            seal(block, factored, seen);
+        } else {
+            told = notes.size();
         }
-        solve(name(block, "round"), rounded(open, false), null);
-        if (endedBy == null && !last) {
-            propagate(block, moved);
+    }
+
+    /** Sees inputs of a block; null when an activation is no finite number. */
+    private List<HessianTasks.Factored> see(
+            CalibrationPlan.Block block,
+            List<LinearInput> inputs,
+            List<Integer> done,
+            boolean followed,
+            List<BlockHessians> seen)
+            throws IOException {
+        boolean first = seen.isEmpty();
+        if (first && !isFinite(hidden.require(block.index()).orElse(null))) {
+            return null;
         }
-        seal(block.index(), block.tensors());
-        storage.delete(folder.block(storage, block.index()));
-        for (Shard shard : calibration.shards()) {
-            storage.delete(folder.hidden(storage, block.index(), shard));
-            if (calibration.corrects()) {
-                storage.delete(folder.originalHidden(storage, block.index(), shard));
-            }
-        }
+        BlockHessians hessians = new BlockHessians(stages, block, inputs);
+        seen.add(hessians);
+        BlockHessians.Seen result =
+                hessians.see(done, first && followed ? kept(steps(block).size()) : ShardTasks.Keep.NOTHING);
+        return isFinite(result.nonFinite()) ? result.factored() : null;
     }
 
     /** What the first of so many passes over a block's inputs moves on. */
@@ -189,26 +232,6 @@ final class BlockLoop {
         return all ? ShardTasks.Keep.HIDDEN : ShardTasks.Keep.NOTHING;
     }
 
-    /** Moves on the hidden states that were not moved yet. */
-    private void propagate(CalibrationPlan.Block block, ShardTasks.Keep moved) throws IOException {
-        ShardTasks tasks = tasks(propagated(block.tensors()));
-        int index = block.index(); // what a task takes along
-        boolean finite = moved == ShardTasks.Keep.HIDDEN
-                || requireFinite(shards(name(block, "propagate"), "propagate", shard -> tasks.propagate(index, shard)));
-        if (finite && calibration.corrects() && moved != ShardTasks.Keep.ORIGINAL_HIDDEN) {
-            requireFinite(shards(
-                    name(block, "propagate original"), "propagate", shard -> tasks.propagateOriginal(index, shard)));
-        }
-    }
-
-    private String name(CalibrationPlan.Block block, String what) {
-        return (block.index() == calibration.config().blocks() ? "head" : "blk." + block.index()) + ": " + what;
-    }
-
-    private static Stream<String> names(List<LinearInput> inputs) {
-        return inputs.stream().map(input -> input.name().toLowerCase(Locale.ROOT));
-    }
-
     /** The inputs of a block, those together that are seen in one pass. */
     private List<List<LinearInput>> steps(CalibrationPlan.Block block) {
         List<LinearInput> all = List.copyOf(block.inputs().keySet());
@@ -218,96 +241,20 @@ final class BlockLoop {
         return asked.trueSequential() ? all.stream().map(List::of).toList() : List.of(all);
     }
 
-    /**
-     * Sees inputs, factors their Hessians and solves what reads them.
-     *
-     * @param done tensors of the block that are quantized already; those of the step are added
-     * @return false when the activations were no finite numbers
-     */
-    private boolean step(
-            CalibrationPlan.Block block, List<LinearInput> inputs, List<Integer> done, ShardTasks.Keep keep)
+    /** The tensors that read inputs. */
+    private static List<Integer> tensors(CalibrationPlan.Block block, List<LinearInput> inputs) {
+        List<Integer> tensors = new ArrayList<>();
+        for (LinearInput input : inputs) {
+            tensors.addAll(block.inputs().get(input).solved());
+            tensors.addAll(block.inputs().get(input).weighted());
+        }
+        return tensors;
+    }
+
+    private void solve(CalibrationPlan.Block block, List<LinearInput> inputs, List<HessianTasks.Factored> factored)
             throws IOException {
-        CalibrationFolder folder = calibration.folder();
+        HessianTasks hessians = BlockHessians.tasks(stages, block.index());
         boolean held = calibration.tokens().heldOut().count() > 0;
-        Map<LinearInput, TileGrid> grids = new EnumMap<>(LinearInput.class);
-        inputs.forEach(input -> grids.put(input, calibration.grid(block.inputs().get(input))));
-        storage.createFolder(folder.partials(storage, block.index()));
-        ShardTasks tasks = tasks(done.isEmpty() ? null : propagated(done));
-        long memory = asked.work().taskMemory();
-        int index = block.index();
-        boolean head = index == calibration.config().blocks();
-        TileGrid first = grids.get(inputs.get(0));
-        if (!requireFinite(shards(
-                name(block, "Hessians"),
-                "hessians",
-                head
-                        ? shard -> tasks.headHessian(shard, first, memory)
-                        : shard -> tasks.hessians(index, shard, grids, memory, keep)))) {
-            return false;
-        }
-
-        HessianTasks hessians = new HessianTasks(storage, folder, index, asked.gptq(), memory);
-        List<HessianTasks.TileItem> tiles = new ArrayList<>();
-        List<HessianTasks.FactorItem> factors = new ArrayList<>();
-        for (LinearInput input : inputs) {
-            TileGrid grid = grids.get(input);
-            boolean solved = !block.inputs().get(input).solved().isEmpty();
-            boolean paired = solved && calibration.corrects();
-            for (boolean heldOut : solved && held ? new boolean[] {false, true} : new boolean[] {false}) {
-                storage.createFolder(folder.hessian(storage, index, input, heldOut));
-                List<Shard> shards = calibration.shards().stream()
-                        .filter(shard -> shard.heldOut() == heldOut)
-                        .toList();
-                add(tiles, input, grid, heldOut, shards);
-                if (paired) {
-                    storage.createFolder(folder.delta(storage, index, input, heldOut));
-                    add(tiles, input, grid.all(), heldOut, shards);
-                }
-            }
-            storage.createFolder(folder.factor(storage, index, input));
-            factors.add(new HessianTasks.FactorItem(
-                    input, grid, calibration.tokens().counted(false), solved, held, paired));
-        }
-        ToLongFunction<HessianTasks.TileItem> tileBytes =
-                tile -> 8L * tile.grid().values() * tile.shards().size();
-        run(
-                "sums",
-                Stage.of(name(block, "sums"), tiles, hessians::sum)
-                        .describe(TensorNames.behind(name(block, "sums of"), names(inputs)))
-                        .cost(tileBytes::applyAsLong)
-                        .size(tileBytes));
-        storage.delete(folder.partials(storage, index));
-        List<HessianTasks.Factored> factored = run(
-                "factors",
-                Stage.of(name(block, "factors"), factors, hessians::factor)
-                        .describe(TensorNames.behind(name(block, "factors of"), names(inputs)))
-                        .cost(item -> Math.pow(item.grid().order(), 3))
-                        .size(item -> item.grid().memory()));
-
-        solve(block, inputs, factored, held, hessians);
-        for (LinearInput input : inputs) {
-            done.addAll(block.inputs().get(input).solved());
-            done.addAll(block.inputs().get(input).weighted());
-        }
-        return true;
-    }
-
-    private static void add(
-            List<HessianTasks.TileItem> tiles, LinearInput input, TileGrid grid, boolean heldOut, List<Shard> shards) {
-        for (int i = 0; i < grid.side(); i++) {
-            for (int j = grid.begin(i); j < grid.end(i); j++) {
-                tiles.add(new HessianTasks.TileItem(input, grid, heldOut, i, j, shards));
-            }
-        }
-    }
-
-    private void solve(
-            CalibrationPlan.Block block,
-            List<LinearInput> inputs,
-            List<HessianTasks.Factored> factored,
-            boolean held,
-            HessianTasks hessians)
-            throws IOException {
         List<SolveTask.Item> items = new ArrayList<>();
         for (int i = 0; i < inputs.size(); i++) {
             CalibrationPlan.Input input = block.inputs().get(inputs.get(i));
@@ -315,7 +262,7 @@ final class BlockLoop {
             boolean solvable = found.fallback() == null;
             for (int tensor : input.solved()) {
                 outcomes.put(tensor, TensorOutcome.begin(found, calibration.tokens(), solvable));
-                for (WorkUnit unit : unitsOf.get(tensor)) {
+                for (WorkUnit unit : stages.unitsOf(tensor)) {
                     items.add(
                             solvable
                                     ? new SolveTask.Item(
@@ -325,12 +272,12 @@ final class BlockLoop {
             }
             for (int tensor : input.weighted()) {
                 outcomes.put(tensor, TensorOutcome.begin(found, calibration.tokens(), false));
-                for (WorkUnit unit : unitsOf.get(tensor)) {
+                for (WorkUnit unit : stages.unitsOf(tensor)) {
                     items.add(new SolveTask.Item(weighted(unit, found), null, 0, false));
                 }
             }
         }
-        List<SolveTask.Result> solved = solve(name(block, "solve"), items, hessians);
+        List<SolveTask.Result> solved = solve(stages.name(block.index(), "solve"), items, hessians);
         for (int i = 0; i < items.size(); i++) {
             SolveTask.Result result = solved.get(i);
             if (result.errors() != null) {
@@ -343,13 +290,13 @@ final class BlockLoop {
             for (int tensor : block.inputs().get(inputs.get(i)).solved()) {
                 TensorOutcome outcome = outcomes.get(tensor);
                 if (held && outcome.isSolved() && !outcome.judge()) {
-                    for (WorkUnit unit : unitsOf.get(tensor)) {
+                    for (WorkUnit unit : stages.unitsOf(tensor)) {
                         again.add(new SolveTask.Item(weighted(unit, factored.get(i)), null, 0, false));
                     }
                 }
             }
         }
-        solve(name(block, "guard"), again, hessians);
+        solve(stages.name(block.index(), "guard"), again, hessians);
     }
 
     /** A unit that is rounded with the importance of its input, if the tokens say anything of that. */
@@ -365,7 +312,7 @@ final class BlockLoop {
             if (without) {
                 outcomes.put(tensor, TensorOutcome.unreached(endedBy));
             }
-            for (WorkUnit unit : unitsOf.get(tensor)) {
+            for (WorkUnit unit : stages.unitsOf(tensor)) {
                 items.add(new SolveTask.Item(without ? unit.withoutImportance() : unit, null, 0, false));
             }
         }
@@ -394,82 +341,43 @@ final class BlockLoop {
                 hessians,
                 asked.gptq(),
                 calibration.corrects() ? asked.targetCorrection() : 0);
-        List<SolveTask.Result> solved = run(
+        List<SolveTask.Result> solved = stages.run(
                 "solve",
-                Stage.of(name, items, task::run)
+                name,
+                Stage.of(name, items, Noted.of(task::run))
                         .describe(TensorNames.behind(
                                 name, items.stream().map(item -> item.unit().name())))
                         .cost(item -> item.unit().cost())
                         .size(item -> item.unit().sourceBytes() + item.unit().bytes())
-                        .memory(item -> item.unit().memory()));
+                        .memory(item -> item.unit().memory()),
+                item -> Integer.toString(item.unit().id()),
+                SolveTask.Result.class);
         solved.forEach(result -> results[result.unit().unit()] = result.unit());
         return solved;
     }
 
-    /** The weights that later inputs are made with, for tensors that are quantized; null for the checkpoint's own. */
-    private ModelWeights propagated(List<Integer> tensors) {
-        return asked.propagate() == CalibrationSettings.Propagate.ORIGINAL
-                ? null
-                : PartWeights.of(plan, unitsOf, work, tensors);
-    }
-
-    private ShardTasks tasks(ModelWeights quantized) {
-        BlendedWeights weights = new BlendedWeights(original, quantized, settings.allowNonFinite());
-        return new ShardTasks(storage, calibration.folder(), calibration.config(), weights, calibration.corrects());
-    }
-
-    private List<ShardTasks.Outcome> shards(String name, String kind, Stage.Task<Shard, ShardTasks.Outcome> task)
-            throws IOException {
-        return run(
-                kind,
-                Stage.of(name, calibration.shards(), task)
-                        .cost(Shard::tokens)
-                        .size(Shard::tokens, Progress.Unit.TOKENS));
-    }
-
     /** Ends the run, or the calibration, when an activation was no finite number. */
-    private boolean requireFinite(List<ShardTasks.Outcome> shards) {
-        for (ShardTasks.Outcome outcome : shards) {
-            if (outcome.nonFinite() != null) {
-                if (asked.stopOnNonFinite()) {
-                    throw ShardTasks.refusal(outcome);
-                }
-                endedBy = outcome.nonFinite();
-                notes.add("calibration ended early, what follows is rounded plainly: " + endedBy);
-                return false;
-            }
+    private boolean isFinite(ShardTasks.Outcome nonFinite) {
+        if (nonFinite == null) {
+            return true;
         }
-        return true;
+        if (asked.stopOnNonFinite()) {
+            throw ShardTasks.refusal(nonFinite);
+        }
+        endedBy = nonFinite.nonFinite();
+        notes.add("calibration ended early, what follows is rounded plainly: " + endedBy);
+        return false;
     }
 
-    private void seal(int block, List<Integer> tensors) throws IOException {
-        List<UnitResult> units = new ArrayList<>();
-        Map<Integer, TensorOutcome> done = new TreeMap<>();
-        for (int tensor : tensors) {
-            unitsOf.get(tensor).forEach(unit -> units.add(results[unit.id()]));
-            if (outcomes.containsKey(tensor)) {
-                done.put(tensor, outcomes.get(tensor));
-            }
-        }
-        new Manifest(units, done, newNotes(), endedBy)
-                .write(storage, calibration.folder().manifest(storage, block));
-        work.keepIfInterrupted();
-    }
-
-    private List<String> newNotes() {
+    private void seal(CalibrationPlan.Block block, List<HessianTasks.Factored> factored, List<BlockHessians> seen)
+            throws IOException {
         List<String> fresh = List.copyOf(notes.subList(told, notes.size()));
         told = notes.size();
-        return fresh;
-    }
-
-    private <T extends java.io.Serializable, R> List<R> run(String kind, Stage<T, R> stage) throws IOException {
-        long start = System.nanoTime();
-        Long held = memory.get(kind.equals("embed") || kind.equals("propagate") ? "forward" : kind);
-        if (held != null) {
-            stage.memory(item -> held);
+        journal.record(stages.name(block.index(), "done"), Seal.ITEM, new Seal(factored, fresh, endedBy), List.of());
+        journal.flush();
+        work.keepIfRefused();
+        for (BlockHessians hessians : seen) {
+            hessians.release();
         }
-        List<R> done = stage.run(session, progress);
-        seconds.merge(kind, (System.nanoTime() - start) / 1e9, Double::sum);
-        return done;
     }
 }

@@ -217,6 +217,20 @@ public record Checkpoint(
         return false;
     }
 
+    /** All files that the model is read from, as they are now. */
+    List<FileStatus> readFiles(Storage storage) throws IOException {
+        List<FileStatus> all = new ArrayList<>(files);
+        if (kind == Kind.HUGGING_FACE) {
+            for (String name : READ_BESIDE) {
+                String file = storage.resolve(location, name);
+                if (storage.exists(file)) {
+                    all.add(storage.status(file));
+                }
+            }
+        }
+        return all;
+    }
+
     /** The storage for tasks, which opens the files that hold tensors only as long as they are what they were. */
     PinnedStorage pin(Storage storage) {
         return PinnedStorage.of(storage, files);

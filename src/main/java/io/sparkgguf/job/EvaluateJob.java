@@ -9,6 +9,7 @@ import io.sparkgguf.evaluate.Likelihood;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.job.stage.Stage;
+import io.sparkgguf.job.work.Lease;
 import io.sparkgguf.report.EvaluationReport;
 import io.sparkgguf.report.ReportFile;
 import io.sparkgguf.storage.Storage;
@@ -44,9 +45,19 @@ public final class EvaluateJob {
     public EvaluationReport run() throws IOException {
         long start = System.nanoTime();
         List<Checkpoint> checkpoints = open();
-        if (settings.output() != null) {
-            requireOutput(checkpoints);
+        if (settings.output() == null) {
+            return measure(checkpoints, start);
         }
+        requireOutput(checkpoints);
+        return Lease.holding(storage, settings.output(), lease -> {
+            EvaluationReport report = measure(checkpoints, start);
+            lease.renew();
+            WholeFile.write(storage, settings.output(), out -> out.write(ReportFile.json(report)));
+            return report;
+        });
+    }
+
+    private EvaluationReport measure(List<Checkpoint> checkpoints, long start) throws IOException {
         RunnableModel base = RunnableModel.of(checkpoints.get(0));
         List<RunnableModel> models = new ArrayList<>();
         for (Checkpoint checkpoint : checkpoints.subList(1, checkpoints.size())) {
@@ -59,6 +70,7 @@ public final class EvaluateJob {
         long memory = task.memory(passages.get(0).tokens().length, settings.context());
         progress.say("%s: %d sequences of %,d tokens through %d model(s); %,d MiB of memory for each task"
                 .formatted(Version.TOOL, text.count(), settings.context(), models.size() + 1, (memory >> 20) + 1));
+        session.requireRoom("evaluating a passage", memory, "fewer models at once");
         stages.put("read", seconds(start));
 
         session.context();
@@ -72,11 +84,7 @@ public final class EvaluateJob {
         for (Checkpoint checkpoint : checkpoints) {
             checkpoint.requireUnchanged(storage);
         }
-        EvaluationReport report = report(checkpoints, text, scores, memory, warnings);
-        if (settings.output() != null) {
-            WholeFile.write(storage, settings.output(), out -> out.write(ReportFile.json(report)));
-        }
-        return report;
+        return report(checkpoints, text, scores, memory, warnings);
     }
 
     private Storage pinned(List<Checkpoint> checkpoints) {

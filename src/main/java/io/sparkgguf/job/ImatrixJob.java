@@ -7,6 +7,11 @@ import io.sparkgguf.calibrate.text.TokenSequences;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.job.stage.Stage;
+import io.sparkgguf.job.work.Fingerprint;
+import io.sparkgguf.job.work.Lease;
+import io.sparkgguf.job.work.Outputs;
+import io.sparkgguf.job.work.WorkFolder;
+import io.sparkgguf.job.work.WorkFolders;
 import io.sparkgguf.job.work.WorkRun;
 import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.storage.Storage;
@@ -51,49 +56,73 @@ public final class ImatrixJob {
     public Result run() throws IOException {
         requireOutput();
         try (MergedImatrix sums = new MergedImatrix(settings.context())) {
-            long tokens = 0;
-            double seconds = 0;
-            long memory = 0;
             if (settings.collects()) {
-                Checkpoint checkpoint = Checkpoint.open(storage, settings.model(), null);
-                if (checkpoint.reads(storage, settings.output())) {
-                    throw new InvalidInputException(
-                            "Cannot write " + settings.output() + ": the model is read from it");
-                }
-                RunnableModel model = RunnableModel.of(checkpoint);
-                TokenSequences text = text(checkpoint);
-                List<Passage> passages = Passage.cut(text.tokens(), text.ends(), Passage.TOKENS);
-                InputColumns columns = new InputColumns(model.config(), processOutput(model));
-                try (WorkRun work = new WorkRun(session, storage, settings.work(), settings.output())) {
-                    work.create(progress);
-                    ImatrixTask task = new ImatrixTask(checkpoint.pin(storage), work.folder(), model, columns);
-                    long held = task.memory(passages.get(0).tokens().length);
-                    memory = held;
-                    progress.say("%s: %d sequences of %,d tokens; %,d MiB of memory for each task"
-                            .formatted(Version.TOOL, text.count(), settings.context(), (memory >> 20) + 1));
-                    work.during(session::context);
-                    long start = System.nanoTime();
-                    work.during(() -> Stage.of("imatrix", passages, task)
-                            .cost(passage -> passage.tokens().length)
-                            .size(passage -> passage.tokens().length, Progress.Unit.TOKENS)
-                            .memory(passage -> held)
-                            .run(session, progress));
-                    seconds = (System.nanoTime() - start) / 1e9;
-                    tokens = text.tokens().length;
-                    double[] all = new double[columns.count()];
-                    for (Passage passage : passages) {
-                        task.add(passage.index(), all);
-                    }
-                    collect(model, columns, all, tokens, sums);
-                }
-                checkpoint.requireUnchanged(storage);
+                return collect(sums);
             }
-            for (String file : settings.merge()) {
-                sums.merge(storage, file);
-            }
-            WholeFile.write(storage, settings.output(), out -> sums.write(out, settings.legacy(), datasets));
-            return new Result(settings.output(), sums.entries(), sums.chunks(), tokens, seconds, memory);
+            return Lease.holding(storage, settings.output(), lease -> {
+                merge(sums);
+                lease.renew();
+                return write(sums, 0, 0, 0);
+            });
         }
+    }
+
+    private Result collect(MergedImatrix sums) throws IOException {
+        Checkpoint checkpoint = Checkpoint.open(storage, settings.model(), null);
+        if (checkpoint.reads(storage, settings.output())) {
+            throw new InvalidInputException("Cannot write " + settings.output() + ": the model is read from it");
+        }
+        RunnableModel model = RunnableModel.of(checkpoint);
+        TokenSequences text = text(checkpoint);
+        List<Passage> passages = Passage.cut(text.tokens(), text.ends(), Passage.TOKENS);
+        InputColumns columns = new InputColumns(model.config(), processOutput(model));
+        WorkFolder folder = new WorkFolder(storage, settings.work(), settings.output(), fingerprint());
+        Outputs outputs = new Outputs(storage, List.of(), settings.output());
+        try (WorkRun work = new WorkRun(session, folder, outputs)) {
+            work.create(WorkFolder.Start.FRESH, Results.JSON, progress);
+            ImatrixTask task = new ImatrixTask(checkpoint.pin(storage), folder.parts(), model, columns);
+            long memory = task.memory(passages.get(0).tokens().length);
+            progress.say("%s: %d sequences of %,d tokens; %,d MiB of memory for each task"
+                    .formatted(Version.TOOL, text.count(), settings.context(), (memory >> 20) + 1));
+            session.requireRoom("seeing a passage", memory, null);
+            work.during(session::context);
+            long start = System.nanoTime();
+            work.during(() -> Stage.of("imatrix", passages, task)
+                    .cost(passage -> passage.tokens().length)
+                    .size(passage -> passage.tokens().length, Progress.Unit.TOKENS)
+                    .memory(passage -> memory)
+                    .run(session, progress));
+            double seconds = (System.nanoTime() - start) / 1e9;
+            double[] all = new double[columns.count()];
+            for (Passage passage : passages) {
+                task.add(passage.index(), all);
+            }
+            collect(model, columns, all, text.tokens().length, sums);
+            checkpoint.requireUnchanged(storage);
+            merge(sums);
+            folder.requireOurs("write " + settings.output());
+            return write(sums, text.tokens().length, seconds, memory);
+        }
+    }
+
+    /** What is read and written; sums of an earlier run are not gone on from. */
+    private Fingerprint fingerprint() {
+        return new Fingerprint.Builder()
+                .add("code", Version.TOOL + " " + Version.number())
+                .add(WorkFolders.OUTPUT, settings.output())
+                .addAll("imatrix", settings)
+                .build();
+    }
+
+    private void merge(MergedImatrix sums) throws IOException {
+        for (String file : settings.merge()) {
+            sums.merge(storage, file);
+        }
+    }
+
+    private Result write(MergedImatrix sums, long tokens, double seconds, long memory) throws IOException {
+        WholeFile.write(storage, settings.output(), out -> sums.write(out, settings.legacy(), datasets));
+        return new Result(settings.output(), sums.entries(), sums.chunks(), tokens, seconds, memory);
     }
 
     private void requireOutput() throws IOException {

@@ -2,12 +2,15 @@ package io.sparkgguf.job;
 
 import io.sparkgguf.format.gguf.GgufLayout;
 import io.sparkgguf.format.imatrix.ImatrixEntry;
+import io.sparkgguf.job.work.Fingerprint;
+import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.model.Model;
 import io.sparkgguf.model.ModelTensor;
 import io.sparkgguf.model.forward.DecoderConfig;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.Planner;
+import io.sparkgguf.plan.RunCost;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.quant.mix.InputTensor;
@@ -42,6 +45,7 @@ final class Preparation {
     private final Storage storage;
     private final QuantizeSettings settings;
     private final List<String> warnings = new ArrayList<>();
+    private Fingerprint fingerprint;
 
     Preparation(Storage storage, QuantizeSettings settings) {
         this.storage = storage;
@@ -72,19 +76,22 @@ final class Preparation {
                 layouts(planner, checkpoint),
                 entries::get,
                 settings.unitMemory(),
-                choice -> calibration == null ? null : calibration.memory(choice));
+                choice -> calibration == null ? null : calibration.solving(choice));
         if (settings.output() != null) {
             Targets.check(storage, settings, checkpoint, plan);
         }
         warnOfMissingImportance(importance, plan);
+        RunCost cost = calibration == null ? RunCost.of(plan) : new CalibrationCost(calibration, plan).run();
         return new Prepared(
                 checkpoint,
                 metadata,
                 plan,
                 importance,
                 calibration,
+                fingerprint(checkpoint, calibration == null ? null : calibration.tokens()),
                 List.copyOf(warnings),
-                planReport(checkpoint, plan, calibration));
+                cost,
+                planReport(checkpoint, plan, calibration, cost));
     }
 
     private CalibrationPlan calibration(Checkpoint checkpoint) throws IOException {
@@ -106,7 +113,14 @@ final class Preparation {
                 config,
                 head && !config.tied(),
                 tokens,
-                CalibrationFolder.in(storage, work()));
+                CalibrationFolder.in(storage, WorkFolder.folder(storage, work(), fingerprint(checkpoint, tokens))));
+    }
+
+    private Fingerprint fingerprint(Checkpoint checkpoint, CalibrationTokens tokens) throws IOException {
+        if (fingerprint == null) {
+            fingerprint = QuantizeFingerprint.of(storage, settings, checkpoint, tokens);
+        }
+        return fingerprint;
     }
 
     /** The work folder; a plan without an output has none, but names files in one. */
@@ -217,7 +231,7 @@ final class Preparation {
         }
     }
 
-    private PlanReport planReport(Checkpoint checkpoint, Plan plan, CalibrationPlan calibration) {
+    private PlanReport planReport(Checkpoint checkpoint, Plan plan, CalibrationPlan calibration, RunCost cost) {
         int[] units = new int[plan.tensors().size()];
         for (WorkUnit unit : plan.units()) {
             units[unit.tensor()]++;
@@ -232,7 +246,7 @@ final class Preparation {
                 plan.bitsPerWeight(),
                 plan.units().size(),
                 plan.peakUnitMemory(),
-                plan.coreSeconds(),
+                CostReports.of(cost, null),
                 calibration == null ? null : calibration.report(plan),
                 outputs(plan),
                 plan.tensors().stream()

@@ -1,6 +1,8 @@
 package io.sparkgguf.job;
 
+import io.sparkgguf.job.work.Fingerprint;
 import io.sparkgguf.plan.Plan;
+import io.sparkgguf.plan.RunCost;
 import io.sparkgguf.report.PlanReport;
 import io.sparkgguf.storage.PinnedStorage;
 import io.sparkgguf.storage.Storage;
@@ -15,7 +17,9 @@ import java.util.List;
  * @param plan all that will be done
  * @param importance the importance matrix, or null
  * @param calibration how blocks are calibrated, or null for a run without
+ * @param fingerprint of all that decides the result
  * @param warnings what will not be as asked
+ * @param cost what it will take
  * @param planReport the same for machines
  */
 public record Prepared(
@@ -24,8 +28,15 @@ public record Prepared(
         Plan plan,
         ImportanceMatrix importance,
         CalibrationPlan calibration,
+        Fingerprint fingerprint,
         List<String> warnings,
+        RunCost cost,
         PlanReport planReport) {
+
+    /** The plan for machines, with what it would come to on a cluster. */
+    public PlanReport planReport(PlannedCluster cluster) {
+        return planReport.withCost(CostReports.of(cost, cluster));
+    }
 
     /** The storage for tasks: what they make comes from the files that were planned with, or from none. */
     PinnedStorage pin(Storage storage) {

@@ -4,6 +4,8 @@ import io.sparkgguf.assemble.ByteRange;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.job.stage.Stage;
+import io.sparkgguf.job.work.Inventory;
+import io.sparkgguf.job.work.Noted;
 import io.sparkgguf.job.work.Outputs;
 import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.job.work.WorkRun;
@@ -28,7 +30,8 @@ import org.apache.spark.api.java.JavaSparkContext;
  * The main job: plan, quantize units, assemble, validate, publish.
  *
  * <p>Parts and unfinished files live in the work folder and under temporary names; the output gets its name when all of
- * it is validated. A run that fails, or is told to end (SIGINT, SIGTERM), leaves nothing behind.
+ * it is validated. A run that fails, is told to end (SIGINT, SIGTERM), or is killed leaves its work folder alone, from
+ * which the same run goes on.
  */
 public final class QuantizeJob {
     private final Session session;
@@ -51,12 +54,18 @@ public final class QuantizeJob {
         return new Preparation(storage, settings).prepare();
     }
 
+    /** Does it all, from what an earlier run left if there is something. */
+    public Report run() throws IOException {
+        return run(WorkFolder.Start.ANY);
+    }
+
     /**
      * Does it all.
      *
+     * @param how whether to go on from what an earlier run left
      * @return the report, which is written beside the output too
      */
-    public Report run() throws IOException {
+    public Report run(WorkFolder.Start how) throws IOException {
         Prepared prepared = timed("plan", this::prepare);
         Plan plan = prepared.plan();
         progress.say("%s: %s %s, %d tensors, %,d weights; %d work units, %.2f bits per weight"
@@ -68,27 +77,29 @@ public final class QuantizeJob {
                         plan.weights(),
                         plan.units().size(),
                         plan.bitsPerWeight()));
-        work = new WorkFolder(storage, settings.work());
+        TaskRoom.require(session, prepared);
+        work = new WorkFolder(storage, settings.work(), settings.output(), prepared.fingerprint());
         outputs = new Outputs(storage, plan.files(), settings.reportFile());
         try (WorkRun run = new WorkRun(session, work, outputs)) {
-            return run.during(() -> make(run, prepared));
+            return run.during(() -> make(run, how, prepared));
         } finally {
             if (work.isKept()) {
-                progress.say("spark-gguf: what is done stays in " + settings.work()
-                        + "; the same command goes on from there");
+                progress.say("spark-gguf: what is done stays in " + work.folder()
+                        + "; the same command goes on from there, 'spark-gguf clean' removes it");
             }
         }
     }
 
-    private Report make(WorkRun run, Prepared prepared) throws IOException {
+    private Report make(WorkRun run, WorkFolder.Start how, Prepared prepared) throws IOException {
         Plan plan = prepared.plan();
-        run.create(progress, prepared.calibration() == null ? null : Fingerprint.of(settings, prepared));
+        run.create(how, Results.JSON, progress);
         timed("start", () -> start(plan));
-        BlockLoop.Outcome loop = prepared.calibration() == null
-                ? null
-                : timed("calibrate", () -> new BlockLoop(session, settings, prepared, work, progress).run());
+        if (work.isResumed() && prepared.calibration() == null) {
+            timed("check", () -> Inventory.check(session, storage, work.journal(), progress));
+        }
+        BlockLoop.Outcome loop = prepared.calibration() == null ? null : timed("calibrate", () -> calibrate(prepared));
         List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(prepared));
-        List<String> notes = timed("assemble", () -> assemble(plan, units));
+        List<String> notes = timed("assemble", () -> assemble(prepared, units));
         List<Long> digests = timed("validate", () -> validate(plan, units));
         Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop, notes).build();
         prepared.pin(storage).requireUnchanged();
@@ -105,50 +116,53 @@ public final class QuantizeJob {
         }
     }
 
-    private List<UnitResult> quantize(Prepared prepared) throws IOException {
-        UnitRunner runner = new UnitRunner(prepared.pin(storage), work.parts(), settings.allowNonFinite());
-        return Stage.of("quantize", prepared.plan().units(), runner::run)
-                .describe(TensorNames.behind(
-                        "quantize", prepared.plan().tensors().stream().map(PlannedTensor::name)))
-                .cost(WorkUnit::cost)
-                .size(unit -> unit.sourceBytes() + unit.bytes())
-                .memory(WorkUnit::memory)
-                .run(session, progress);
+    private BlockLoop.Outcome calibrate(Prepared prepared) throws IOException {
+        return new BlockLoop(session, settings, prepared, work, progress).run();
     }
 
-    private List<String> assemble(Plan plan, List<UnitResult> units) throws IOException {
-        Assembly assembly = new Assembly(session, plan, work, outputs, progress);
+    private List<UnitResult> quantize(Prepared prepared) throws IOException {
+        Plan plan = prepared.plan();
+        Storage files = prepared.pin(storage).scratch(); // a part is checked when it is copied, and can be made again
+        UnitRunner runner = new UnitRunner(files, work.parts(), settings.allowNonFinite());
+        return new RememberedStages(session, work.journal(), progress)
+                .run(
+                        "quantize",
+                        "quantize",
+                        Stage.of("quantize", plan.units(), Noted.of(runner::run))
+                                .describe(TensorNames.behind(
+                                        "quantize", plan.tensors().stream().map(PlannedTensor::name)))
+                                .cost(WorkUnit::cost)
+                                .size(unit -> unit.sourceBytes() + unit.bytes())
+                                .memory(WorkUnit::memory),
+                        unit -> Integer.toString(unit.id()),
+                        UnitResult.class);
+    }
+
+    private List<String> assemble(Prepared prepared, List<UnitResult> units) throws IOException {
+        Assembly assembly = new Assembly(session, prepared.plan(), work, outputs, progress);
         assembly.run(
                 units,
                 Math.min(settings.unitMemory(), ByteRange.LENGTH),
-                damaged -> quantizeAgain(plan, damaged, units));
+                damaged -> makeAgain(prepared, damaged, units));
         return assembly.notes();
     }
 
     /** Makes parts again that were lost or damaged after they had been written. */
-    private void quantizeAgain(Plan plan, List<WorkUnit> damaged, List<UnitResult> units) throws IOException {
-        if (settings.calibration() != null) {
-            WorkUnit first = damaged.get(0);
-            throw new IOException("Cannot put %s together: %s, a part of %s, is missing or damaged; run it once more"
-                    .formatted(plan.files().get(first.output()).file(), work.part(first.id()), first.name()));
+    private void makeAgain(Prepared prepared, List<WorkUnit> damaged, List<UnitResult> units) throws IOException {
+        for (WorkUnit unit : damaged) {
+            work.journal().forgetFile(work.part(unit.id()));
         }
-        UnitRunner runner = new UnitRunner(storage, work.parts(), settings.allowNonFinite());
-        List<UnitResult> again = Stage.of("quantize again", damaged, runner::run)
-                .cost(WorkUnit::cost)
-                .size(unit -> unit.sourceBytes() + unit.bytes())
-                .memory(WorkUnit::memory)
-                .run(session, progress);
-        for (UnitResult result : again) {
-            if (result.digest() != units.get(result.unit()).digest()) {
-                WorkUnit unit = plan.units().get(result.unit());
+        List<UnitResult> again = prepared.calibration() == null
+                ? quantize(prepared)
+                : calibrate(prepared).units();
+        for (WorkUnit unit : damaged) {
+            long before = units.get(unit.id()).digest();
+            long now = again.get(unit.id()).digest();
+            if (now != before) {
                 throw new IOException(
                         "Cannot make rows %d to %d of %s again: they have xxHash64 %016x, and had %016x before"
                                 .formatted(
-                                        unit.firstRow(),
-                                        unit.firstRow() + unit.rows() - 1,
-                                        unit.name(),
-                                        result.digest(),
-                                        units.get(result.unit()).digest()));
+                                        unit.firstRow(), unit.firstRow() + unit.rows() - 1, unit.name(), now, before));
             }
         }
     }

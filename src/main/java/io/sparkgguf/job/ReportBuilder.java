@@ -240,6 +240,8 @@ final class ReportBuilder {
         environment.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
         environment.put("master", session.master());
         environment.put("cores", session.cores());
+        environment.put("taskHeap", session.taskHeap());
+        environment.put("tasks", session.fits());
         environment.put("vectorBits", Lanes.WIDTH * Float.SIZE);
         return environment;
     }

@@ -3,6 +3,7 @@ package io.sparkgguf.quant;
 import io.sparkgguf.kernel.ErrorSums;
 import java.io.Serializable;
 import java.util.Objects;
+import java.util.StringJoiner;
 
 /**
  * How far decoded weights are from the original ones: relative RMSE, largest error and where it is, cosine.
@@ -56,6 +57,37 @@ public final class ErrorStats implements Serializable {
             largestAt = count + next.largestAt;
         }
         count += next.count;
+    }
+
+    /** All of it as text, from which {@link #parse} makes an equal one. */
+    @Override
+    public String toString() {
+        StringJoiner text = new StringJoiner("; ");
+        text.add(Long.toString(count)).add(Float.toString(largest)).add(Long.toString(largestAt));
+        for (ExactSum sum : sums) {
+            text.add(sum.toString());
+        }
+        return text.toString();
+    }
+
+    /**
+     * Figures from their text.
+     *
+     * @throws IllegalArgumentException when it is something else
+     */
+    public static ErrorStats parse(String text) {
+        String[] parts = text.split("; ", -1);
+        ErrorStats stats = new ErrorStats();
+        if (parts.length != 3 + stats.sums.length) {
+            throw new IllegalArgumentException("Cannot read '" + text + "' as figures of an error");
+        }
+        stats.count = Long.parseLong(parts[0]);
+        stats.largest = Float.parseFloat(parts[1]);
+        stats.largestAt = Long.parseLong(parts[2]);
+        for (int s = 0; s < stats.sums.length; s++) {
+            stats.sums[s].add(ExactSum.parse(parts[3 + s]));
+        }
+        return stats;
     }
 
     /** A larger error, or the first that is no number. */

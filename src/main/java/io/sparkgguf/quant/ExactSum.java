@@ -2,6 +2,8 @@ package io.sparkgguf.quant;
 
 import java.io.Serializable;
 import java.math.BigInteger;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A sum of doubles without rounding, so that it is the same in any order and grouping: units of any size, merged in any
@@ -19,6 +21,8 @@ public final class ExactSum implements Serializable {
     private static final int DIGITS = (1074 + 1024) / DIGIT_BITS + 3;
     /** A term adds less than 2^32 to a digit, so 2^30 of them leave room in its long. */
     private static final int CARRY_AFTER = 1 << 30;
+
+    private static final Pattern FORM = Pattern.compile("(-?[0-9a-f]{1,600})p(\\d{1,4})(?: (NaN|-?Infinity))?");
 
     private final long[] digits = new long[DIGITS];
     private int uncarried;
@@ -69,15 +73,52 @@ public final class ExactSum implements Serializable {
         uncarried = 0;
     }
 
+    private BigInteger units() {
+        BigInteger sum = BigInteger.ZERO;
+        for (int i = DIGITS - 1; i >= 0; i--) {
+            sum = sum.shiftLeft(DIGIT_BITS).add(BigInteger.valueOf(digits[i]));
+        }
+        return sum;
+    }
+
+    /** All of it as text, from which {@link #parse} makes an equal sum: a hexadecimal number and its power of 2. */
+    @Override
+    public String toString() {
+        BigInteger sum = units();
+        int zeros = Math.max(0, sum.getLowestSetBit());
+        return sum.shiftRight(zeros).toString(16) + "p" + zeros + (special != 0 ? " " + special : "");
+    }
+
+    /**
+     * A sum from its text.
+     *
+     * @throws IllegalArgumentException when it is not one
+     */
+    public static ExactSum parse(String text) {
+        Matcher match = FORM.matcher(text);
+        if (!match.matches()) {
+            throw new IllegalArgumentException("Cannot read '" + text + "' as a sum");
+        }
+        ExactSum sum = new ExactSum();
+        BigInteger units = new BigInteger(match.group(1), 16).shiftLeft(Integer.parseInt(match.group(2)));
+        if (units.bitLength() >= DIGITS * DIGIT_BITS) {
+            throw new IllegalArgumentException("Cannot read '" + text + "' as a sum: it is too large");
+        }
+        for (int i = 0; i < DIGITS - 1; i++) {
+            sum.digits[i] = units.longValue() & DIGIT;
+            units = units.shiftRight(DIGIT_BITS);
+        }
+        sum.digits[DIGITS - 1] = units.longValueExact();
+        sum.special = match.group(3) == null ? 0 : Double.parseDouble(match.group(3));
+        return sum;
+    }
+
     /** The nearest double. */
     public double value() {
         if (special != 0) {
             return special;
         }
-        BigInteger sum = BigInteger.ZERO;
-        for (int i = DIGITS - 1; i >= 0; i--) {
-            sum = sum.shiftLeft(DIGIT_BITS).add(BigInteger.valueOf(digits[i]));
-        }
+        BigInteger sum = units();
         // 64 bits and a last one for all that is cut off decide the rounding.
         BigInteger magnitude = sum.abs();
         int cut = Math.max(0, magnitude.bitLength() - 64);

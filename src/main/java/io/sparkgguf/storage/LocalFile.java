@@ -19,13 +19,14 @@ final class LocalFile implements RangeReader, RangeWriter {
     private final String file;
     private final FileChannel channel;
     private final long length;
-    private final boolean writes;
+    /** Whether what was written must be on disk when it is closed. */
+    private final boolean lasting;
 
-    private LocalFile(String file, FileChannel channel, boolean writes) throws IOException {
+    private LocalFile(String file, FileChannel channel, boolean lasting) throws IOException {
         this.file = file;
         this.channel = channel;
         this.length = channel.size();
-        this.writes = writes;
+        this.lasting = lasting;
     }
 
     static RangeReader read(String file, Path path) throws IOException {
@@ -36,16 +37,18 @@ final class LocalFile implements RangeReader, RangeWriter {
         }
     }
 
-    static LocalFile write(String file, Path path, Set<? extends OpenOption> options) throws IOException {
+    static LocalFile write(String file, Path path, Set<? extends OpenOption> options, boolean lasting)
+            throws IOException {
         try {
-            return new LocalFile(file, FileChannel.open(path, options), true);
+            return new LocalFile(file, FileChannel.open(path, options), lasting);
         } catch (IOException e) {
             throw Explained.failure("write", file, e);
         }
     }
 
-    static OutputStream create(String file, Path path, Set<? extends OpenOption> options) throws IOException {
-        LocalFile opened = write(file, path, options);
+    static OutputStream create(String file, Path path, Set<? extends OpenOption> options, boolean lasting)
+            throws IOException {
+        LocalFile opened = write(file, path, options, lasting);
         return new OutputStream() {
             private long at;
 
@@ -100,6 +103,7 @@ final class LocalFile implements RangeReader, RangeWriter {
             }
             done += read;
         }
+        Traffic.countRead(count);
     }
 
     @Override
@@ -114,6 +118,7 @@ final class LocalFile implements RangeReader, RangeWriter {
                 throw Explained.failure("write", file, e);
             }
         }
+        Traffic.countWritten(count);
     }
 
     @Override
@@ -135,7 +140,7 @@ final class LocalFile implements RangeReader, RangeWriter {
             return;
         }
         try (channel) {
-            if (writes) {
+            if (lasting) {
                 channel.force(true);
             }
         } catch (IOException e) {

@@ -25,16 +25,34 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 
 /**
  * Files of this machine, named by plain paths or {@code file:} URIs (percent-encoded, as URIs are); the names it gives
  * back are plain paths.
  *
  * <p>Folders that it makes are for their owner alone where the file system knows owners; files get the permissions that
- * the user's mask leaves. A file that is written is on disk when its stream or writer has been closed; a rename is atomic.
+ * the user's mask leaves. A file that is written is on disk when its stream or writer has been closed, but for those of
+ * {@link #scratch}; a rename is atomic.
  */
 public final class LocalStorage implements Storage {
     private static final long serialVersionUID = 1L;
+
+    /** Whether what is written is on disk before anything else is done. */
+    private final boolean lasting;
+
+    public LocalStorage() {
+        this(true);
+    }
+
+    private LocalStorage(boolean lasting) {
+        this.lasting = lasting;
+    }
+
+    @Override
+    public LocalStorage scratch() {
+        return new LocalStorage(false);
+    }
 
     @Override
     public RangeReader open(String file) throws IOException {
@@ -149,14 +167,50 @@ public final class LocalStorage implements Storage {
         } catch (java.nio.file.FileSystemException e) {
             throw Explained.failure("write", file, e);
         }
-        return LocalFile.create(file, path, Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW));
+        return LocalFile.create(file, path, Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW), lasting);
+    }
+
+    @Override
+    public boolean createNew(String file, byte[] content) throws IOException {
+        Path path = path(file);
+        String temporary = file + "." + UUID.randomUUID() + ".tmp";
+        Set<OpenOption> options = Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
+        try (OutputStream out = LocalFile.create(file, path(temporary), options, true)) {
+            out.write(content);
+        } catch (IOException e) {
+            delete(temporary);
+            throw e;
+        }
+        try {
+            Files.createLink(path, path(temporary)); // with all its content in one step
+        } catch (java.nio.file.FileAlreadyExistsException e) {
+            return false;
+        } catch (UnsupportedOperationException | IOException e) {
+            return createNewWithoutLinks(file, path, content);
+        } finally {
+            delete(temporary);
+        }
+        syncFolderOf(path);
+        return true;
+    }
+
+    /** For file systems that know no links: whoever looks in between sees an empty file. */
+    private static boolean createNewWithoutLinks(String file, Path path, byte[] content) throws IOException {
+        try {
+            Files.write(path, content, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            return true;
+        } catch (java.nio.file.FileAlreadyExistsException e) {
+            return false;
+        } catch (IOException e) {
+            throw Explained.failure("write", file, e);
+        }
     }
 
     @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         Path path = path(file);
         Set<OpenOption> options = Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE);
-        return Optional.of(LocalFile.write(file, path, options));
+        return Optional.of(LocalFile.write(file, path, options, lasting));
     }
 
     @Override
@@ -174,7 +228,9 @@ public final class LocalStorage implements Storage {
         } catch (IOException e) {
             throw Explained.failure("rename", from + " to " + to, e);
         }
-        syncFolderOf(target);
+        if (lasting) {
+            syncFolderOf(target);
+        }
     }
 
     /** Folders and devices are not to vanish under a file of their name. */
@@ -234,6 +290,18 @@ public final class LocalStorage implements Storage {
             });
         } catch (IOException e) {
             throw Explained.failure("delete", file, e);
+        }
+    }
+
+    @Override
+    public boolean deleteEmptyFolder(String folder) throws IOException {
+        try {
+            Files.deleteIfExists(path(folder));
+            return true;
+        } catch (java.nio.file.DirectoryNotEmptyException e) {
+            return false;
+        } catch (IOException e) {
+            throw Explained.failure("delete", folder, e);
         }
     }
 

@@ -126,6 +126,26 @@ public final class PinnedStorage implements Storage {
     }
 
     @Override
+    public boolean createNew(String file, byte[] content) throws IOException {
+        return storage.createNew(file, content);
+    }
+
+    @Override
+    public boolean deleteEmptyFolder(String folder) throws IOException {
+        return storage.deleteEmptyFolder(folder);
+    }
+
+    @Override
+    public synchronized Storage scratch() {
+        return new PinnedStorage(storage.scratch(), new HashMap<>(seen), pinsAll);
+    }
+
+    @Override
+    public Optional<AbortableOutput> createAtOnce(String file) throws IOException {
+        return storage.createAtOnce(file);
+    }
+
+    @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return storage.openForWriting(file);
     }

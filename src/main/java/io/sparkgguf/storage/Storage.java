@@ -75,6 +75,31 @@ public interface Storage extends Serializable {
     OutputStream create(String file) throws IOException;
 
     /**
+     * Makes a file of this content if nothing has that name: of several that try, one does. In one step where the place
+     * can do that (local files, HDFS, object stores with conditional writes); elsewhere the one who cares reads it back
+     * after a while.
+     *
+     * @return false when something had that name
+     */
+    default boolean createNew(String file, byte[] content) throws IOException {
+        if (exists(file)) {
+            return false;
+        }
+        try (OutputStream out = create(file)) {
+            out.write(content);
+        }
+        return true;
+    }
+
+    /**
+     * The same where a file appears under its name at once, when its stream is closed, and not at all when it is aborted.
+     * Empty where a file grows in sight: there it is written under another name and renamed.
+     */
+    default Optional<AbortableOutput> createAtOnce(String file) throws IOException {
+        return Optional.empty();
+    }
+
+    /**
      * Opens a file for positional writes without emptying it, making it when there is none. Empty where the place has
      * no such writes (HDFS, object stores): there a file is put together in other ways.
      */
@@ -107,11 +132,34 @@ public interface Storage extends Serializable {
         return List.of(file);
     }
 
+    /**
+     * The same files, written by whoever can make them again: where that is faster, they need not outlive a crash of the
+     * machine when they have been closed and renamed. The end of a process does them no harm.
+     */
+    default Storage scratch() {
+        return this;
+    }
+
     /** Gives a file another name in the same place, replacing what had that name; atomic where the place can do that. */
     void rename(String from, String to) throws IOException;
 
     /** Removes a file, or a folder and all that it holds. Does nothing when there is none. */
     void delete(String file) throws IOException;
+
+    /**
+     * Removes a folder that holds nothing, and leaves any other as it is.
+     *
+     * @return whether there is no such folder now
+     */
+    default boolean deleteEmptyFolder(String folder) throws IOException {
+        if (exists(folder)) {
+            if (!list(folder).isEmpty()) {
+                return false;
+            }
+            delete(folder);
+        }
+        return true;
+    }
 
     /**
      * The name of {@code child} in {@code folder}.

@@ -21,5 +21,12 @@
  * <pre>
  * OPENBLAS_CORETYPE=SKYLAKEX mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.BlasComparison -Dbench='n = 1024'
  * </pre>
+ *
+ * <p>Assembly and commit of a file of so many GiB on a store that it starts ({@code local}, {@code hdfs}, {@code s3}), in a
+ * folder with room for twice as much:
+ *
+ * <pre>
+ * mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.CommitBenchmark -Dbench='hdfs 20 /tmp'
+ * </pre>
  */
 package io.sparkgguf.bench;

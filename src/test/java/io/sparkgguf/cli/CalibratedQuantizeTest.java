@@ -206,16 +206,18 @@ class CalibratedQuantizeTest {
         } finally {
             System.clearProperty("spark.master");
         }
+        String left = work + "/" + Cli.names(work).first();
         assertEquals(
-                "spark-gguf: what is done stays in " + work + "; the same command goes on from there",
+                "spark-gguf: what is done stays in " + left
+                        + "; the same command goes on from there, 'spark-gguf clean' removes it",
                 lines.get(lines.size() - 1));
-        assertTrue(Files.exists(work.resolve("calibration/block-0002.done")));
-        assertFalse(Files.exists(work.resolve("calibration/block-0003.done")));
         assertFalse(Files.exists(folder.resolve("broken.gguf.unfinished")));
 
         Outcome outcome = run("local[2]", output, "Q3_K_S");
         assertEquals(0, outcome.code(), outcome.err());
-        assertTrue(outcome.err().contains("spark-gguf: going on behind block 2 of 6"), outcome.err());
+        assertTrue(
+                outcome.err().contains("spark-gguf: going on from what an earlier run left in " + left), outcome.err());
+        assertTrue(outcome.err().contains("spark-gguf: 3 of 6 blocks are done"), outcome.err());
         assertEquals(Cli.sha256(first), Cli.sha256(output));
         assertFalse(Files.exists(work));
         assertEquals(
@@ -298,10 +300,14 @@ class CalibratedQuantizeTest {
                         .matches("(?s).*calibration: [\\d,]+ tokens in \\d+ sequences of 1,024 \\([\\d,]+ tokens held"
                                 + " out\\), \\d+ shards; 42 tensors solved, 0 weighted\n.*"),
                 outcome.out());
+        for (String kind :
+                List.of("embed", "hessians", "sums", "factors", "solve", "propagate", "assemble", "validate")) {
+            assertTrue(outcome.out().matches("(?s).*\n" + kind + " +[\\d,]+ .* [KMG]iB .*"), kind + outcome.out());
+        }
         assertTrue(
                 outcome.out()
-                        .matches("(?s).*memory of a task at its peak: forward .* MiB, hessians .* MiB, sums .* MiB,"
-                                + " factors .* MiB, solve .* MiB; work folder: up to .*"),
+                        .matches(
+                                "(?s).*a task holds at most .* MiB, the driver .* MiB; the work folder holds at most .*"),
                 outcome.out());
     }
 

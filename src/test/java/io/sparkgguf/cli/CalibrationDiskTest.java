@@ -34,7 +34,7 @@ class CalibrationDiskTest {
     private record Watch(Path watched, long[] most) implements Progress {
         private void look() {
             try (Stream<Path> files = Files.walk(watched)) {
-                long bytes = files.filter(file -> !file.toString().endsWith(".done"))
+                long bytes = files.filter(file -> file.toString().contains("/calibration/"))
                         .mapToLong(
                                 file -> file.toFile().isFile() ? file.toFile().length() : 0)
                         .sum();
@@ -86,7 +86,7 @@ class CalibrationDiskTest {
         ParseResult parsed =
                 new CommandLine(asked).setCaseInsensitiveEnumValuesAllowed(true).parseArgs(line.toArray(String[]::new));
         Path work = folder.resolve("work");
-        Watch watch = new Watch(work.resolve("calibration"), new long[1]);
+        Watch watch = new Watch(work, new long[1]);
         long planned;
         System.setProperty("spark.master", "local[2]");
         try (Session session = new Session("disk")) {

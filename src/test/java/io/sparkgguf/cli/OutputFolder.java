@@ -63,6 +63,18 @@ final class OutputFolder {
 
     /** A command line failed for this very reason, said nothing else, and left this folder as it was. */
     void requireFailure(int code, String reason, Outcome outcome) throws IOException {
+        requireOneReason(code, reason, outcome);
+        requireUntouched();
+    }
+
+    /** The same of a run that can be gone on with: its work folder stays. */
+    void requireResumable(String reason, Outcome outcome) throws IOException {
+        requireOneReason(Main.FAILED, reason, outcome);
+        assertTrue(outcome.err().contains("spark-gguf: what is done stays in "), outcome.err());
+        requireOlderFile();
+    }
+
+    private void requireOneReason(int code, String reason, Outcome outcome) {
         if (!pattern(reason).matcher(outcome.reason()).matches()) {
             assertEquals(reason, outcome.reason());
         }
@@ -73,10 +85,12 @@ final class OutputFolder {
         for (String line : lines.subList(0, lines.size() - 1)) {
             // what a run says before it fails: what it found, how far it got; never a log line or a stack trace
             assertTrue(
-                    line.startsWith("spark-gguf: ") && line.contains(" work units, ") || line.contains(" ETA "),
+                    line.startsWith("spark-gguf: ") && line.contains(" work units, ")
+                            || line.contains(" ETA ")
+                            || line.startsWith("spark-gguf: what is done stays in ")
+                            || line.startsWith("spark-gguf: going on from what an earlier run left in "),
                     outcome.err());
         }
-        requireUntouched();
     }
 
     private static Pattern pattern(String reason) {
@@ -87,6 +101,18 @@ final class OutputFolder {
     /** The older file is as it was, and nothing lies beside it. */
     void requireUntouched() throws IOException {
         assertEquals(Set.of(NAME), Cli.names(folder));
+        requireOlderFile();
+    }
+
+    /** The older file is as it was, and beside it is at most the work folder of an unfinished run. */
+    void requireResumable() throws IOException {
+        Set<String> names = Cli.names(folder);
+        names.remove(NAME + ".work");
+        assertEquals(Set.of(NAME), names);
+        requireOlderFile();
+    }
+
+    private void requireOlderFile() throws IOException {
         assertEquals(OLDER, Files.readString(output()));
     }
 

@@ -7,19 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.sparkgguf.storage.FileCommit;
-import io.sparkgguf.storage.RangeContent;
-import io.sparkgguf.storage.RangeReader;
-import io.sparkgguf.storage.RangeSink;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.hadoop.HadoopStorage;
 import io.sparkgguf.tensor.InvalidInputException;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -42,6 +36,7 @@ class HdfsCommitTest {
     private static MiniHdfs hdfs;
     private final Storage storage = new HadoopStorage(Map.of());
     private final byte[] bytes = new byte[10_000_000];
+    private final CutBytes cut = new CutBytes(bytes, RANGE);
     private String folder;
     private String target;
 
@@ -73,55 +68,18 @@ class HdfsCommitTest {
         return commit;
     }
 
-    private int ranges() {
-        return (bytes.length + RANGE - 1) / RANGE;
-    }
-
-    private String put(FileCommit commit, int index) throws IOException {
-        RangeSink sink = commit.sink(ranges());
-        byte[] range = Arrays.copyOfRange(bytes, index * RANGE, Math.min(bytes.length, (index + 1) * RANGE));
-        return sink.write(index, (long) index * RANGE, index == ranges() - 1, new RangeContent() {
-            @Override
-            public long length() {
-                return range.length;
-            }
-
-            @Override
-            public InputStream open() {
-                return new ByteArrayInputStream(range);
-            }
-        });
-    }
-
-    private List<String> putAll(FileCommit commit) throws IOException {
-        List<String> receipts = new ArrayList<>();
-        for (int index = ranges() - 1; index >= 0; index--) { // in any order
-            put(commit, index); // what a task that was lost after it had done its work leaves
-            receipts.add(0, put(commit, index));
-        }
-        return receipts;
-    }
-
-    private byte[] read(String file) throws IOException {
-        try (RangeReader reader = storage.open(file)) {
-            byte[] found = new byte[(int) reader.length()];
-            reader.readFully(0, found, 0, found.length);
-            return found;
-        }
-    }
-
     @Test
     void nothingHasTheNameBeforeItIsPublished() throws IOException {
         try (OutputStream old = storage.create(target)) {
             old.write(1);
         }
         FileCommit commit = begun(null, false);
-        List<String> receipts = putAll(commit);
+        List<String> receipts = cut.putAll(commit);
         assertEquals(List.of(), commit.seal(receipts));
-        assertArrayEquals(bytes, read(commit.readable().orElseThrow()));
-        assertArrayEquals(new byte[] {1}, read(target));
+        assertArrayEquals(bytes, CutBytes.read(storage, commit.readable().orElseThrow()));
+        assertArrayEquals(new byte[] {1}, CutBytes.read(storage, target));
         commit.publish();
-        assertArrayEquals(bytes, read(target));
+        assertArrayEquals(bytes, CutBytes.read(storage, target));
         commit.abort();
         assertEquals(List.of("model.q4.gguf"), names());
     }
@@ -129,12 +87,12 @@ class HdfsCommitTest {
     @Test
     void abortLeavesNothing() throws IOException {
         FileCommit commit = begun(null, false);
-        put(commit, 1);
+        cut.put(commit, 1);
         assertEquals(List.of("model.q4.gguf.unfinished"), names());
         commit.abort();
         assertEquals(List.of(), names());
         commit = begun(null, false);
-        commit.seal(putAll(commit));
+        commit.seal(cut.putAll(commit));
         commit.abort();
         assertEquals(List.of(), names());
     }
@@ -142,16 +100,16 @@ class HdfsCommitTest {
     @Test
     void aLaterRunGoesOnWithThePartsThatAreThere() throws IOException {
         FileCommit commit = begun(null, false);
-        List<String> receipts = putAll(commit);
+        List<String> receipts = cut.putAll(commit);
         receipts.set(2, null);
         FileCommit later = begun(commit.handle(), true);
-        receipts.set(2, put(later, 2));
+        receipts.set(2, cut.put(later, 2));
         assertEquals(List.of(), later.seal(receipts));
         later.publish();
-        assertArrayEquals(bytes, read(target));
+        assertArrayEquals(bytes, CutBytes.read(storage, target));
 
         begun(commit.handle(), false).abort();
-        String elsewhere = java.util.Base64.getEncoder().encodeToString((hdfs.uri() + "/").getBytes());
+        String elsewhere = Base64.getEncoder().encodeToString((hdfs.uri() + "/").getBytes());
         begun(elsewhere, false).abort();
         assertTrue(storage.exists(folder));
     }
@@ -159,26 +117,26 @@ class HdfsCommitTest {
     @Test
     void partsThatAreGoneAreToldAndPutAgain() throws IOException {
         FileCommit commit = begun(null, false);
-        List<String> receipts = putAll(commit);
+        List<String> receipts = cut.putAll(commit);
         storage.delete(part(receipts.get(1)));
         try (OutputStream shorter = storage.create(part(receipts.get(3)))) {
             shorter.write(0);
         }
         assertEquals(List.of(1, 3), commit.seal(receipts));
-        receipts.set(1, put(commit, 1));
-        receipts.set(3, put(commit, 3));
+        receipts.set(1, cut.put(commit, 1));
+        receipts.set(3, cut.put(commit, 3));
         assertEquals(List.of(), commit.seal(receipts));
         commit.publish();
-        assertArrayEquals(bytes, read(target));
+        assertArrayEquals(bytes, CutBytes.read(storage, target));
     }
 
     private static String part(String receipt) {
-        return new String(java.util.Base64.getDecoder().decode(receipt.split(" ")[2]));
+        return new String(Base64.getDecoder().decode(receipt.split(" ")[2]));
     }
 
     @Test
     void whatAKilledRunLeftIsRemoved() throws IOException {
-        put(begun(null, false), 0);
+        cut.put(begun(null, false), 0);
         assertEquals(List.of(target + ".unfinished"), storage.discardUnfinished(target, null));
         assertEquals(List.of(), storage.discardUnfinished(target, null));
         assertEquals(List.of(), names());

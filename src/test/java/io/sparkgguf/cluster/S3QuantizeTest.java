@@ -7,11 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.sparkgguf.cli.Cli;
 import io.sparkgguf.cli.Cli.Outcome;
 import io.sparkgguf.cluster.FaultProxy.Fault;
-import io.sparkgguf.storage.RangeReader;
-import io.sparkgguf.storage.Storage;
-import io.sparkgguf.storage.hadoop.HadoopStorage;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -43,24 +39,20 @@ class S3QuantizeTest {
     static Path folder;
 
     private static S3Server server;
-    private static Storage direct;
     private FaultProxy proxy;
     private Map<String, String> settings;
 
     @BeforeAll
     static void start() throws Exception {
         server = S3Server.start(folder);
-        server.createBucket("models");
-        direct = new HadoopStorage(S3Server.hadoopSettings(server.endpoint()));
-        upload(Path.of(DOCS_LM), "s3a://models/docs-lm");
     }
 
-    private static void upload(Path from, String to) throws IOException {
-        try (Stream<Path> files = Files.list(from)) {
+    /** Makes a bucket with the model; Hadoop keeps one client for each bucket, so each test has its own. */
+    private static void bucket(String name) throws IOException, InterruptedException {
+        server.createBucket(name);
+        try (Stream<Path> files = Files.list(Path.of(DOCS_LM))) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
-                try (OutputStream out = direct.create(to + "/" + file.getFileName())) {
-                    Files.copy(file, out);
-                }
+                server.put(name, "docs-lm/" + file.getFileName(), file);
             }
         }
     }
@@ -77,7 +69,6 @@ class S3QuantizeTest {
         proxy = FaultProxy.start(server.endpoint(), FaultProxy.seeded(SEED, 0.15, 3));
         settings = new java.util.TreeMap<>(S3Server.settings(proxy.endpoint()));
         settings.putAll(IMPATIENT);
-        settings.put("spark.hadoop.fs.s3a.impl.disable.cache", "true"); // of this proxy, not of an earlier test's
         settings.forEach(System::setProperty);
     }
 
@@ -101,37 +92,32 @@ class S3QuantizeTest {
         return Cli.sha256(output);
     }
 
-    private static String download(String file) throws IOException {
+    private static void assertIsTheOnlyOutput(String expected, String bucket) throws IOException, InterruptedException {
         Path copy = folder.resolve("downloaded");
-        try (RangeReader reader = direct.open(file)) {
-            byte[] bytes = new byte[(int) reader.length()];
-            reader.readFully(0, bytes, 0, bytes.length);
-            Files.write(copy, bytes);
-        }
-        return Cli.sha256(copy);
-    }
-
-    private static List<String> keys(String prefix) throws IOException, InterruptedException {
-        return server.keys("models").stream()
-                .filter(key -> key.startsWith(prefix))
-                .toList();
+        Files.write(copy, server.get(bucket, "out/model.gguf"));
+        assertEquals(expected, Cli.sha256(copy));
+        assertEquals(
+                List.of("out/model.gguf", "out/model.gguf.report.json"),
+                server.keys(bucket).stream()
+                        .filter(key -> !key.startsWith("docs-lm/"))
+                        .toList());
+        assertEquals(List.of(), server.openUploads(bucket));
     }
 
     @Test
     void roundedWithFaults() throws Exception {
+        bucket("rounded");
         String expected = local("rtn.gguf", "--type", "Q4_K_M");
         Outcome outcome = Cli.run(command(
-                        "s3a://models/docs-lm",
-                        "s3a://models/rtn/model.gguf",
+                        "s3a://rounded/docs-lm",
+                        "s3a://rounded/out/model.gguf",
                         "--type",
                         "Q4_K_M",
                         "--unit-memory",
                         "1m")
                 .toArray(String[]::new));
         assertEquals(0, outcome.code(), outcome.err());
-        assertEquals(expected, download("s3a://models/rtn/model.gguf"));
-        assertEquals(List.of("rtn/model.gguf", "rtn/model.gguf.report.json"), keys("rtn"));
-        assertEquals(List.of(), server.openUploads("models"));
+        assertIsTheOnlyOutput(expected, "rounded");
         for (Fault fault : Fault.values()) {
             assertTrue(proxy.count(fault) > 0, fault + " never happened with seed " + SEED);
         }
@@ -139,6 +125,7 @@ class S3QuantizeTest {
 
     @Test
     void calibratedWithFaults() throws Exception {
+        bucket("calibrated");
         String[] options = {
             "--type", "Q3_K_S", "--calibration-tokens", "512", "--sequence-length", "256", "--calibration"
         };
@@ -147,13 +134,11 @@ class S3QuantizeTest {
         locally.add(text);
         String expected = local("gptq.gguf", locally.toArray(String[]::new));
         List<String> remotely = new ArrayList<>(List.of(options));
-        remotely.add("s3a://models/docs-lm/samples-calibration.txt");
-        Outcome outcome =
-                Cli.run(command("s3a://models/docs-lm", "s3a://models/gptq/model.gguf", remotely.toArray(String[]::new))
+        remotely.add("s3a://calibrated/docs-lm/samples-calibration.txt");
+        Outcome outcome = Cli.run(
+                command("s3a://calibrated/docs-lm", "s3a://calibrated/out/model.gguf", remotely.toArray(String[]::new))
                         .toArray(String[]::new));
         assertEquals(0, outcome.code(), outcome.err());
-        assertEquals(expected, download("s3a://models/gptq/model.gguf"));
-        assertEquals(List.of("gptq/model.gguf", "gptq/model.gguf.report.json"), keys("gptq"));
-        assertEquals(List.of(), server.openUploads("models"));
+        assertIsTheOnlyOutput(expected, "calibrated");
     }
 }

@@ -5,6 +5,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -81,14 +82,25 @@ public final class S3Server implements AutoCloseable {
 
     /** Makes a bucket. */
     public void createBucket(String name) throws IOException, InterruptedException {
+        put("/" + name, HttpRequest.BodyPublishers.noBody());
+    }
+
+    /** Makes an object of a file. */
+    public void put(String bucket, String key, Path file) throws IOException, InterruptedException {
+        put("/" + bucket + "/" + key, HttpRequest.BodyPublishers.ofFile(file));
+    }
+
+    private void put(String path, HttpRequest.BodyPublisher body) throws IOException, InterruptedException {
         HttpResponse<String> response = http.send(
-                HttpRequest.newBuilder(endpoint.resolve("/" + name))
-                        .PUT(HttpRequest.BodyPublishers.noBody())
-                        .build(),
-                HttpResponse.BodyHandlers.ofString());
+                HttpRequest.newBuilder(endpoint.resolve(path)).PUT(body).build(), HttpResponse.BodyHandlers.ofString());
         if (response.statusCode() != 200) {
-            throw new IOException("Cannot make bucket " + name + ": " + response.statusCode() + " " + response.body());
+            throw new IOException("Cannot put " + path + ": " + response.statusCode() + " " + response.body());
         }
+    }
+
+    /** The bytes of an object. */
+    public byte[] get(String bucket, String key) throws IOException, InterruptedException {
+        return get("/" + bucket + "/" + key);
     }
 
     /** The keys of all multipart uploads of a bucket that were neither completed nor aborted, as the store lists them. */
@@ -101,16 +113,17 @@ public final class S3Server implements AutoCloseable {
         return texts(get("/" + bucket + "?list-type=2"), "Key");
     }
 
-    private String get(String path) throws IOException, InterruptedException {
-        HttpResponse<String> response =
-                http.send(HttpRequest.newBuilder(endpoint.resolve(path)).build(), HttpResponse.BodyHandlers.ofString());
+    private byte[] get(String path) throws IOException, InterruptedException {
+        HttpResponse<byte[]> response = http.send(
+                HttpRequest.newBuilder(endpoint.resolve(path)).build(), HttpResponse.BodyHandlers.ofByteArray());
         if (response.statusCode() != 200) {
-            throw new IOException("Cannot ask for " + path + ": " + response.statusCode() + " " + response.body());
+            throw new IOException("Cannot ask for " + path + ": status " + response.statusCode());
         }
         return response.body();
     }
 
-    private static List<String> texts(String xml, String tag) {
+    private static List<String> texts(byte[] answer, String tag) {
+        String xml = new String(answer, StandardCharsets.UTF_8);
         return Pattern.compile("<" + tag + ">([^<]*)</" + tag + ">")
                 .matcher(xml)
                 .results()

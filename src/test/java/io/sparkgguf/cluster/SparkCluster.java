@@ -95,7 +95,8 @@ public final class SparkCluster implements AutoCloseable {
                 folder.resolve("worker-" + number + ".log"),
                 "org.apache.spark.deploy.worker.Worker",
                 "--host",
-                "127.0.0.1",
+                "127.0.0."
+                        + (1 + number), // hosts of their own to Spark: it starts no second copy of a task on one host
                 "--port",
                 "0",
                 "--webui-port",

@@ -237,10 +237,8 @@ class QuantizeJobTest {
     @Test
     void whatAKilledRunLeftIsNoObstacle() throws IOException {
         Path output = folder.resolve("model.gguf");
-        Path parts = Files.createDirectories(folder.resolve("model.gguf.work/parts"));
-        Files.writeString(parts.resolveSibling("spark-gguf-work"), "");
-        Files.writeString(parts.resolve("unit-000000"), "half a part");
         Files.writeString(folder.resolve("model.gguf.unfinished"), "half a file");
+        Files.createDirectories(folder.resolve("model.gguf.work"));
         quantize(output, DOCS_LM, "Q4_K_M");
         assertEquals(Cli.sha256(reference), Cli.sha256(output));
         assertEquals(new TreeSet<>(Set.of("model.gguf", "model.gguf.report.json")), Cli.names(folder));

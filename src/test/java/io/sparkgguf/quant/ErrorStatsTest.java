@@ -123,4 +123,19 @@ class ErrorStatsTest {
         assertThrows(IndexOutOfBoundsException.class, () -> stats.add(original, 0, decoded, 1, ROWS, COLUMNS));
         assertEquals(0, stats.count());
     }
+
+    @Test
+    void isReadBackFromItsText() {
+        ErrorStats read = ErrorStats.parse(whole().toString());
+        assertEquals(whole().toString(), read.toString());
+        assertEquals(whole().largestErrorIndex(), read.largestErrorIndex());
+        read.merge(whole());
+        ErrorStats twice = whole();
+        twice.merge(whole());
+        assertEquals(twice.cosine(), read.cosine());
+        assertEquals(2L * ROWS * COLUMNS, read.count());
+        decoded[7] = Float.NaN;
+        assertTrue(Float.isNaN(ErrorStats.parse(whole().toString()).largestError()));
+        assertThrows(IllegalArgumentException.class, () -> ErrorStats.parse("1; 2; 3"));
+    }
 }

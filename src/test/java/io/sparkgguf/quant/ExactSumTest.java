@@ -1,10 +1,14 @@
 package io.sparkgguf.quant;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.math.BigDecimal;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ExactSumTest {
 
@@ -52,5 +56,37 @@ class ExactSumTest {
         right.add(Double.NEGATIVE_INFINITY);
         left.add(right);
         assertEquals(Double.NaN, left.value());
+    }
+
+    @Test
+    void isReadBackFromItsText() {
+        for (long seed = 1; seed <= 100; seed++) {
+            Random random = new Random(seed);
+            ExactSum sum = new ExactSum();
+            for (int i = random.nextInt(20); i > 0; i--) {
+                sum.add(Math.scalb(random.nextDouble() - 0.5, random.nextInt(2000) - 1000));
+            }
+            ExactSum read = ExactSum.parse(sum.toString());
+            assertEquals(sum.value(), read.value(), "seed " + seed);
+            read.add(-sum.value());
+            sum.add(-sum.value());
+            assertEquals(sum.value(), read.value(), "seed " + seed + ": what is below the last bit is lost");
+            assertEquals(sum.toString(), read.toString(), "seed " + seed);
+        }
+        ExactSum special = new ExactSum();
+        special.add(1);
+        special.add(Double.NEGATIVE_INFINITY);
+        assertEquals(
+                Double.NEGATIVE_INFINITY, ExactSum.parse(special.toString()).value());
+        special.add(Double.POSITIVE_INFINITY);
+        assertEquals(Double.NaN, ExactSum.parse(special.toString()).value());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "1", "xp1", "1p", "1p-1", "1p0 x", "ffffffffp9999", "--1p0"})
+    void refusesOtherText(String text) {
+        String reason = assertThrows(IllegalArgumentException.class, () -> ExactSum.parse(text))
+                .getMessage();
+        assertTrue(reason.startsWith("Cannot read '" + text + "' as a sum"), reason);
     }
 }

@@ -20,8 +20,11 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -390,5 +393,82 @@ class LocalStorageTest {
                 "Cannot write " + name + ": " + reason,
                 assertThrows(InvalidInputException.class, () -> storage.requireFileName(name))
                         .getMessage());
+    }
+
+    @Test
+    void makesAFileOnlyWhereThereIsNone() throws IOException {
+        String file = name("claimed");
+        assertTrue(storage.createNew(file, new byte[] {1, 2}));
+        assertFalse(storage.createNew(file, new byte[] {3}));
+        storage.createFolder(name("folder"));
+        assertFalse(storage.createNew(name("folder"), new byte[] {3}));
+        assertArrayEquals(new byte[] {1, 2}, Files.readAllBytes(Path.of(file)));
+        assertEquals(
+                Set.of("claimed", "folder"),
+                Set.copyOf(Arrays.asList(folder.toFile().list())));
+        assertThrows(FileNotFoundException.class, () -> storage.createNew(name("no/claimed"), new byte[1]));
+    }
+
+    @Test
+    void removesAFolderOnlyWhenItIsEmpty() throws IOException {
+        assertTrue(storage.deleteEmptyFolder(name("none")));
+        storage.createFolder(name("folder"));
+        write(name("folder/file"), new byte[1]);
+        assertFalse(storage.deleteEmptyFolder(name("folder")));
+        storage.delete(name("folder/file"));
+        assertTrue(storage.deleteEmptyFolder(name("folder")));
+        assertFalse(storage.exists(name("folder")));
+    }
+
+    @Test
+    void notesWholeFilesThatAThreadWrites() throws IOException {
+        List<WholeFile.Written> outer = new ArrayList<>();
+        List<WholeFile.Written> inner = new ArrayList<>();
+        byte[] content = bytes(5, 100_000);
+        WholeFile.noting(outer, () -> {
+            WholeFile.write(storage, name("a"), out -> {
+                out.write(content[0]);
+                out.write(content, 1, content.length - 1);
+            });
+            WholeFile.noting(inner, () -> {
+                WholeFile.write(storage, name("b"), out -> {});
+                return null;
+            });
+            assertThrows(
+                    IOException.class,
+                    () -> WholeFile.write(storage, name("c"), out -> {
+                        throw new IOException("on purpose");
+                    }));
+            return null;
+        });
+        WholeFile.write(storage, name("d"), out -> {});
+        long digest = Digest.of(content, 0, content.length);
+        assertEquals(List.of(new WholeFile.Written(name("a"), content.length, digest)), outer);
+        assertEquals(List.of(new WholeFile.Written(name("b"), 0, Digest.of(content, 0, 0))), inner);
+    }
+
+    @Test
+    void scratchFilesAreTheSameFiles(@TempDir Path folder) throws IOException {
+        Storage storage = new LocalStorage();
+        Storage scratch = storage.scratch();
+        String file = storage.resolve(folder.toString(), "part");
+        WholeFile.write(scratch, file, out -> out.write(new byte[] {1, 2, 3}));
+        assertArrayEquals(new byte[] {1, 2, 3}, Files.readAllBytes(Path.of(file)));
+        try (RangeWriter writer = scratch.openForWriting(file).orElseThrow()) {
+            writer.write(1, new byte[] {9}, 0, 1);
+        }
+        byte[] read = new byte[3];
+        try (RangeReader reader = storage.open(file)) {
+            reader.readFully(0, read, 0, 3);
+        }
+        assertArrayEquals(new byte[] {1, 9, 3}, read);
+        Storage.FileStatus seen = storage.status(file);
+        Storage pinned = PinnedStorage.of(storage, List.of(seen)).scratch();
+        WholeFile.write(pinned, file, out -> out.write(new byte[4]));
+        assertEquals(
+                "Cannot use " + file + ": it was changed while the run was reading it (it had 3 bytes and has 4)",
+                assertThrows(InvalidInputException.class, () -> pinned.open(file))
+                        .getMessage(),
+                "what is pinned stays so");
     }
 }

@@ -15,6 +15,11 @@ public interface Progress {
     /** A stage of so much work begins. */
     void begin(String stage, long total, Unit unit);
 
+    /** So much of the stage was done by an earlier run: no measure of how fast this one is. Follows {@code begin}. */
+    default void recalled(long work) {
+        advance(work);
+    }
+
     /** So much more of the stage is done. */
     void advance(long work);
 

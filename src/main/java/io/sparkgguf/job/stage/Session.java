@@ -7,9 +7,11 @@ import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.resource.ResourceProfile;
 
 /**
  * The Spark context of a run, started when the first stage needs it, and the storage that its configuration opens.
@@ -18,20 +20,34 @@ import org.apache.spark.api.java.JavaSparkContext;
  * which the launcher sets to {@code local[*]}.
  */
 public final class Session implements AutoCloseable {
+    /** What Spark's pages and event log do not show: its own pattern, and the names of keys that other stores use. */
+    private static final String SECRETS = "(?i)secret|password|passwd|credential|token|access[.]?key|account[.]?key"
+            + "|encryption[.]?key|private[.]?key|sas[.]";
+
     private static final String HADOOP_PREFIX = "spark.hadoop.";
 
+    private static final String PLUGINS = "spark.plugins";
+
     private final SparkConf conf;
+    private final Cluster cluster;
+    private final RunListener listener;
+    private final Map<String, Fit> fits = new LinkedHashMap<>();
     private JavaSparkContext context;
     private volatile boolean interrupted;
 
     public Session(String name) {
         conf = new SparkConf().setAppName(name).setIfMissing("spark.master", "local[*]");
+        conf.setIfMissing("spark.redaction.regex", SECRETS);
         if (isLocal()) {
             // One process: no page to look at, no other host to listen to, and no retry of what fails for good.
             conf.setIfMissing("spark.ui.enabled", "false");
             conf.setIfMissing("spark.driver.host", "127.0.0.1");
             conf.setIfMissing("spark.driver.bindAddress", "127.0.0.1");
         }
+        String plugins = conf.get(PLUGINS, "");
+        conf.set(PLUGINS, (plugins.isEmpty() ? "" : plugins + ",") + MetricsPlugin.class.getName());
+        cluster = new Cluster(conf, isLocal());
+        listener = new RunListener(isLocal());
     }
 
     /** Where tasks run, as Spark names it, for example {@code local[*]}. */
@@ -40,12 +56,52 @@ public final class Session implements AutoCloseable {
     }
 
     public boolean isLocal() {
-        return master().equals("local") || master().startsWith("local[");
+        return isLocal(master());
+    }
+
+    /** Whether that is an embedded Spark. */
+    static boolean isLocal(String master) {
+        return master.equals("local") || master.startsWith("local[");
     }
 
     /** Cores that tasks run on, as far as Spark knows. */
     public int cores() throws IOException {
-        return context().defaultParallelism();
+        context();
+        return cluster.cores();
+    }
+
+    /** Bytes of the heap of a process that runs tasks, as it is configured; needs no context. */
+    public long taskHeap() {
+        return cluster.heap();
+    }
+
+    /**
+     * Refuses tasks of which the processes that run them cannot hold even one. Needs no context.
+     *
+     * @param what kind of task, for example {@code factoring a Hessian}
+     * @param bytes that one holds
+     * @param remedy what would do beside more memory, for example {@code --unit-memory 32m}; null for nothing
+     * @throws io.sparkgguf.tensor.InvalidInputException saying what would do
+     */
+    public void requireRoom(String what, long bytes, String remedy) {
+        cluster.requireRoom(what, bytes, remedy);
+    }
+
+    /** How the tasks of the stages so far were fitted into memory, by kind of stage: its name without its block. */
+    public synchronized Map<String, Fit> fits() {
+        return new LinkedHashMap<>(fits);
+    }
+
+    /** Decides how many of a stage's tasks run at once. */
+    synchronized Fit fit(String stage, long bytes) {
+        Fit fit = cluster.fit(bytes);
+        String kind = stage.substring(stage.indexOf(": ") < 0 ? 0 : stage.indexOf(": ") + 2);
+        fits.merge(kind, fit, (a, b) -> a.taskBytes() > b.taskBytes() ? a : b);
+        return fit;
+    }
+
+    ResourceProfile profile(Fit fit) {
+        return cluster.profile(fit);
     }
 
     /** Files by name, local ones and those of every Hadoop file system that the configuration knows. */
@@ -66,6 +122,9 @@ public final class Session implements AutoCloseable {
         if (context == null) {
             try {
                 context = new JavaSparkContext(conf);
+                context.sc().addSparkListener(listener);
+                cluster.started(context.sc());
+                cluster.await();
             } catch (RuntimeException e) {
                 throw new IOException("Cannot start Spark at " + master() + ": " + e.getMessage(), e);
             }
@@ -99,6 +158,7 @@ public final class Session implements AutoCloseable {
     /** Ends what goes on, for good: when this returns, no task writes a file any more. */
     public void interrupt() {
         interrupted = true;
+        listener.ending();
         JavaSparkContext running;
         synchronized (this) {
             running = context;
@@ -112,6 +172,7 @@ public final class Session implements AutoCloseable {
     @Override
     public synchronized void close() {
         if (context != null && !interrupted) { // else Spark's own end of the process does it, while we tell why
+            listener.ending();
             context.close();
             context = null;
         }

@@ -5,9 +5,11 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
+import org.apache.spark.api.java.JavaSparkContext;
 
 /**
  * One Spark job of independent items. Small items travel in bundles, large ones alone, the costliest first, so that the
@@ -116,8 +118,8 @@ public final class Stage<T extends Serializable, R> {
      */
     public List<R> run(Session session, Progress progress) throws IOException {
         Object[] results = new Object[items.size()];
-        long recalled = 0;
         long total = 0;
+        long recalled = 0;
         for (int i = 0; i < results.length; i++) {
             results[i] = recall == null ? null : recall.known(i);
             long work = size.applyAsLong(items.get(i));
@@ -127,28 +129,16 @@ public final class Stage<T extends Serializable, R> {
         int[] open = IntStream.range(0, results.length)
                 .filter(i -> results[i] == null)
                 .toArray();
-        progress.begin(name, total - recalled, unit);
+        int known = results.length - open.length;
+        Telemetry.ITEMS_RECALLED.add(known);
+        progress.begin(name, total, unit);
+        if (recalled > 0) {
+            progress.recalled(recalled);
+        }
         if (open.length > 0) {
-            int[][] bundles =
-                    Bundles.of(open, i -> cost.applyAsDouble(items.get(i)), session.cores() * BUNDLES_PER_CORE);
-            List<ArrayList<T>> loads = new ArrayList<>();
-            for (int[] bundle : bundles) {
-                ArrayList<T> load = new ArrayList<>();
-                Arrays.stream(bundle).forEach(i -> load.add(items.get(i)));
-                loads.add(load);
-            }
-            new Submission<>(session, description, loads, task).run((bundle, done) -> {
-                long work = 0;
-                for (int i = 0; i < done.length; i++) {
-                    int item = bundles[bundle][i];
-                    results[item] = done[i];
-                    work += size.applyAsLong(items.get(item));
-                    if (recall != null) {
-                        recall.learned(item, typed(done[i]));
-                    }
-                }
-                progress.advance(work);
-            });
+            runOpen(open, total - recalled, session, progress, results);
+        } else {
+            Events.info("stage.end", "stage", name, "items", 0, "recalled", known, "seconds", 0.0);
         }
         progress.end();
         List<R> ordered = new ArrayList<>(results.length);
@@ -156,6 +146,71 @@ public final class Stage<T extends Serializable, R> {
             ordered.add(typed(result));
         }
         return ordered;
+    }
+
+    private void runOpen(int[] open, long work, Session session, Progress progress, Object[] results)
+            throws IOException {
+        JavaSparkContext spark = session.context();
+        Fit fit = session.fit(
+                name,
+                Arrays.stream(open)
+                        .mapToLong(i -> memory.applyAsLong(items.get(i)))
+                        .max()
+                        .orElse(0));
+        int[][] bundles = Bundles.of(open, i -> cost.applyAsDouble(items.get(i)), session.cores() * BUNDLES_PER_CORE);
+        List<Load<T>> loads = new ArrayList<>();
+        for (int[] bundle : bundles) {
+            ArrayList<T> load = new ArrayList<>();
+            Arrays.stream(bundle).forEach(i -> load.add(items.get(i)));
+            loads.add(new Load<>(load, load.stream().mapToLong(memory).toArray()));
+        }
+        int known = results.length - open.length;
+        Events.info(
+                "stage.start",
+                "stage",
+                name,
+                "items",
+                open.length,
+                "recalled",
+                known,
+                unit.name().toLowerCase(Locale.ROOT),
+                work,
+                "tasks",
+                loads.size(),
+                "memory",
+                fit.taskBytes(),
+                "coresPerTask",
+                fit.coresPerTask());
+        Telemetry.Running running = Telemetry.begin(name, unit, open.length, work);
+        try {
+            new Submission<>(spark, description, loads, task).run(session.profile(fit), (bundle, done) -> {
+                long more = 0;
+                for (int i = 0; i < done.length; i++) {
+                    int item = bundles[bundle][i];
+                    results[item] = done[i];
+                    more += size.applyAsLong(items.get(item));
+                    if (recall != null) {
+                        recall.learned(item, typed(done[i]));
+                    }
+                }
+                running.advance(done.length, more);
+                progress.advance(more);
+            });
+        } catch (IOException | RuntimeException e) {
+            Events.info(
+                    "stage.failed",
+                    "stage",
+                    name,
+                    "items",
+                    running.itemsDone(),
+                    "seconds",
+                    running.seconds(),
+                    "reason",
+                    e.getMessage());
+            throw e;
+        }
+        running.end();
+        Events.info("stage.end", "stage", name, "items", open.length, "recalled", known, "seconds", running.seconds());
     }
 
     @SuppressWarnings("unchecked") // the arrays hold what the task returned

@@ -1,94 +1,160 @@
 package io.sparkgguf.job.stage;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.Serializable;
-import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import org.apache.spark.SimpleFutureAction;
 import org.apache.spark.SparkContext;
 import org.apache.spark.SparkExecutorInfo;
-import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import scala.collection.Iterator;
+import org.apache.spark.rdd.RDD;
+import org.apache.spark.resource.ResourceProfile;
+import scala.Option;
+import scala.concurrent.ExecutionContext;
 import scala.jdk.javaapi.CollectionConverters;
-import scala.reflect.ClassTag;
+import scala.runtime.AbstractFunction0;
+import scala.runtime.AbstractFunction1;
+import scala.runtime.AbstractFunction2;
 import scala.runtime.BoxedUnit;
+import scala.util.Try;
 
-/** A stage's bundles handed to Spark, one task each. */
+/** The loads of a stage handed to Spark, a task each, and their results taken in by the thread that waits for them. */
 final class Submission<T extends Serializable, R> {
-    /** Tasks that run in this process: those of an embedded Spark. */
-    private static final AtomicInteger RUNNING_HERE = new AtomicInteger();
-
     private static final long PATIENCE_NANOS = Duration.ofSeconds(20).toNanos();
 
-    private final Session session;
+    private final JavaSparkContext spark;
     private final String description;
-    private final List<ArrayList<T>> loads;
+    private final List<Load<T>> loads;
     private final Stage.Task<T, R> task;
+    private final BlockingQueue<Message> inbox = new LinkedBlockingQueue<>();
 
-    Submission(Session session, String description, List<ArrayList<T>> loads, Stage.Task<T, R> task) {
-        this.session = session;
+    Submission(JavaSparkContext spark, String description, List<Load<T>> loads, Stage.Task<T, R> task) {
+        this.spark = spark;
         this.description = description;
         this.loads = loads;
         this.task = task;
     }
 
-    /** Told of the results of a bundle, once. */
-    interface Arrival {
-        void accept(int bundle, Object[] results) throws IOException;
+    /** What Spark's threads tell: a task's delivery, or with no load the end of the job and why it failed, or null. */
+    private record Message(int load, Delivery delivery, Throwable failure) {
+        boolean isEnd() {
+            return load < 0;
+        }
     }
 
-    void run(Arrival arrival) throws IOException {
-        JavaSparkContext spark = session.context();
+    /** Told of a load's results, once, though there may have been several attempts at it. */
+    interface Arrival {
+        void accept(int load, Object[] results) throws IOException;
+    }
+
+    /**
+     * Runs it to its end, or to the first task that stops it.
+     *
+     * @param profile what each task gets, or null for what is usual
+     */
+    void run(ResourceProfile profile, Arrival arrival) throws IOException {
         SparkContext context = spark.sc();
         context.setJobGroup(description, description, true);
         context.setCallSite(description);
+        SimpleFutureAction<BoxedUnit> job;
         try {
-            submit(spark, arrival);
+            job = submit(profile);
+        } catch (RuntimeException failure) {
+            throw explained(failure);
         } finally {
             context.clearCallSite();
             context.clearJobGroup();
         }
+        try {
+            Message message = take();
+            while (!message.isEnd()) {
+                arrival.accept(message.load(), message.delivery().results());
+                message.delivery().requireDone();
+                message = take();
+            }
+            if (message.failure() != null) {
+                throw explained(message.failure());
+            }
+        } catch (IOException | RuntimeException e) {
+            job.cancel(Option.apply("the stage has failed"));
+            awaitIdle(spark);
+            keepWhatArrived(arrival, e);
+            throw e;
+        }
     }
 
-    private void submit(JavaSparkContext spark, Arrival arrival) throws IOException {
-        JavaRDD<ArrayList<T>> rdd = spark.parallelize(loads, loads.size());
+    private SimpleFutureAction<BoxedUnit> submit(ResourceProfile profile) {
+        RDD<Load<T>> rdd = spark.parallelize(loads, loads.size()).rdd();
         List<Object> partitions = new ArrayList<>();
         for (int i = 0; i < loads.size(); i++) {
             partitions.add(i);
         }
-        SparkContext context = spark.sc();
-        scala.Function2<org.apache.spark.TaskContext, Iterator<ArrayList<T>>, Object[]> body = new Body<>(task);
-        scala.runtime.AbstractFunction2<Object, Object[], BoxedUnit> handler = new scala.runtime.AbstractFunction2<>() {
-            @Override
-            public BoxedUnit apply(Object bundle, Object[] results) {
-                try {
-                    arrival.accept((Integer) bundle, results);
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                }
-                return BoxedUnit.UNIT;
-            }
-        };
+        SimpleFutureAction<BoxedUnit> job = spark.sc()
+                .submitJob(
+                        profile == null ? rdd : rdd.withResources(profile),
+                        new TaskBody<>(task),
+                        CollectionConverters.asScala(partitions).toSeq(),
+                        new AbstractFunction2<Object, Delivery, BoxedUnit>() {
+                            @Override
+                            public BoxedUnit apply(Object load, Delivery delivery) {
+                                inbox.add(new Message((Integer) load, delivery, null));
+                                return BoxedUnit.UNIT;
+                            }
+                        },
+                        new AbstractFunction0<BoxedUnit>() {
+                            @Override
+                            public BoxedUnit apply() {
+                                return BoxedUnit.UNIT;
+                            }
+                        });
+        job.onComplete(
+                new AbstractFunction1<Try<BoxedUnit>, BoxedUnit>() {
+                    @Override
+                    public BoxedUnit apply(Try<BoxedUnit> end) {
+                        inbox.add(new Message(
+                                -1, null, end.isFailure() ? end.failed().get() : null));
+                        return BoxedUnit.UNIT;
+                    }
+                },
+                ExecutionContext.fromExecutor(Runnable::run));
+        return job;
+    }
+
+    private Message take() throws InterruptedIOException {
         try {
-            context.runJob(
-                    rdd.rdd(),
-                    body,
-                    CollectionConverters.asScala(partitions).toSeq(),
-                    handler,
-                    ClassTag.apply(Object[].class));
-        } catch (Exception failure) { // Scala throws what it likes
-            if (context.isStopped()) {
-                throw new IOException(
-                        "Cannot finish the stage: Spark at " + context.master() + " ended or cannot be reached",
-                        failure);
-            }
-            awaitIdle(spark);
-            throw Failures.unwrap(failure);
+            return inbox.take();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("Cannot finish the stage: it was interrupted");
         }
+    }
+
+    /** A failed stage has results all the same, which a run that goes on from here need not make again. */
+    private void keepWhatArrived(Arrival arrival, Exception reason) {
+        try {
+            for (Message message = inbox.poll(); message != null; message = inbox.poll()) {
+                if (!message.isEnd()) {
+                    arrival.accept(message.load(), message.delivery().results());
+                }
+            }
+        } catch (IOException | RuntimeException e) {
+            reason.addSuppressed(e);
+        }
+    }
+
+    private IOException explained(Throwable failure) {
+        if (spark.sc().isStopped()) {
+            return new IOException(
+                    "Cannot finish the stage: Spark at " + spark.sc().master() + " ended or cannot be reached",
+                    failure);
+        }
+        return Failures.unwrap(failure);
     }
 
     /**
@@ -110,59 +176,14 @@ final class Submission<T extends Serializable, R> {
     }
 
     private static int running(JavaSparkContext spark) {
+        if (spark.sc().isStopped()) {
+            return 0;
+        }
         if (spark.sc().isLocal()) {
-            return RUNNING_HERE.get();
+            return TaskBody.runningHere();
         }
         return Arrays.stream(spark.statusTracker().getExecutorInfos())
                 .mapToInt(SparkExecutorInfo::numRunningTasks)
                 .sum();
-    }
-
-    /** The body of a Spark task; a named class, so that its serialized form holds the task alone. */
-    private static final class Body<T extends Serializable, R>
-            extends scala.runtime.AbstractFunction2<org.apache.spark.TaskContext, Iterator<ArrayList<T>>, Object[]>
-            implements Serializable {
-        private static final long serialVersionUID = 1L;
-        private final Stage.Task<T, R> task;
-
-        Body(Stage.Task<T, R> task) {
-            this.task = task;
-        }
-
-        @Override
-        public Object[] apply(org.apache.spark.TaskContext context, Iterator<ArrayList<T>> loads) {
-            RUNNING_HERE.incrementAndGet();
-            try {
-                return results(context, loads);
-            } catch (OutOfMemoryError e) {
-                // A large array did not fit: no reason to end the executor, which Spark does when it sees this as the
-                // cause.
-                throw new UncheckedIOException(
-                        new IOException("Cannot finish the stage: a task ran out of memory (the heap may have "
-                                + (Runtime.getRuntime().maxMemory() >> 20)
-                                + " MiB); lower what a task holds (--unit-memory, in calibration"
-                                + " --hessian-memory and --solve-memory), or give more"
-                                + " with --executor-memory (--driver-memory without a cluster)"));
-            } finally {
-                RUNNING_HERE.decrementAndGet();
-            }
-        }
-
-        private Object[] results(org.apache.spark.TaskContext context, Iterator<ArrayList<T>> loads) {
-            List<Object> results = new ArrayList<>();
-            while (loads.hasNext()) {
-                for (T item : loads.next()) {
-                    if (context.isInterrupted()) {
-                        throw new IllegalStateException("Cannot go on: the task was cancelled");
-                    }
-                    try {
-                        results.add(task.run(item));
-                    } catch (IOException e) {
-                        throw new UncheckedIOException(e);
-                    }
-                }
-            }
-            return results.toArray();
-        }
     }
 }

@@ -1,5 +1,6 @@
 package io.sparkgguf.job.work;
 
+import io.sparkgguf.job.stage.Events;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.Storage;
@@ -7,6 +8,7 @@ import io.sparkgguf.storage.Unfinished;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 
 /** The files that a run makes, before they have their names: the outputs, each with its commit, and the report. */
@@ -18,6 +20,7 @@ public final class Outputs {
     private final List<OutputFile> files;
     private final String report;
     private final List<FileCommit> commits = new ArrayList<>();
+    private final BitSet goneOnWith = new BitSet();
     private boolean begun;
 
     /** @param report the name of a small file that is written last */
@@ -42,7 +45,7 @@ public final class Outputs {
             commits.add(commit);
             String note = COMMIT + file;
             String[] earlier = lines(work.remembered(note));
-            commit.begin(earlier != null && earlier[0].equals(target) ? earlier[1] : null);
+            goneOnWith.set(file, commit.begin(earlier != null && earlier[0].equals(target) ? earlier[1] : null));
             work.remember(note, target + "\n" + commit.handle() + "\n");
         }
         storage.create(unfinishedReport()).close();
@@ -60,10 +63,9 @@ public final class Outputs {
      * @return what was removed, for people
      */
     public static List<String> discard(Storage storage, String folder) throws IOException {
-        WorkFolder work = new WorkFolder(storage, folder);
         List<String> removed = new ArrayList<>();
         for (int file = 0; ; file++) {
-            String note = work.remembered(COMMIT + file);
+            String note = WorkFolders.text(storage, storage.resolve(folder, COMMIT + file));
             if (note == null) {
                 return removed;
             }
@@ -79,6 +81,11 @@ public final class Outputs {
         return List.copyOf(commits);
     }
 
+    /** Whether an output was begun by an earlier run, so that its receipts hold. */
+    public synchronized boolean isGoneOnWith(int file) {
+        return goneOnWith.get(file);
+    }
+
     /** The name to tell of a failed run: that of the first output. */
     public String name() {
         return files.isEmpty() ? report : files.get(0).file();
@@ -90,8 +97,11 @@ public final class Outputs {
         try (OutputStream out = storage.create(unfinishedReport())) {
             out.write(reportBytes);
         }
-        for (FileCommit commit : commits) {
-            commit.publish();
+        for (int file = 0; file < commits.size(); file++) {
+            commits.get(file).publish();
+            OutputFile published = files.get(file);
+            Events.info(
+                    "commit", "file", published.file(), "bytes", published.length(), "tensors", published.tensors());
         }
         storage.rename(unfinishedReport(), report);
         begun = false;

@@ -1,162 +1,182 @@
 package io.sparkgguf.job.work;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sparkgguf.job.stage.Progress;
-import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.WholeFile;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.Optional;
 
 /**
- * What a run keeps while it goes on: the folder of its parts. It is gone when the run ends, but for the folder of a run
- * that calibrated blocks and ended early: the same run goes on from it.
+ * What a run keeps while it goes on: its parts, and the journal that says which of them are done. It lies in a folder
+ * named by the run's fingerprint, so that the same run, started again, goes on from it and another one does not touch it.
+ * A run that is done removes its own; one that ended early leaves it when there is something in it to go on from.
  */
 public final class WorkFolder {
-    private static final String MARKER = "spark-gguf-work";
-    private static final String FINGERPRINT = "fingerprint";
+    /** Made first and removed last: a folder without it is not this program's. */
+    static final String MARKER = "spark-gguf-work";
 
-    private static final int LONGEST_TEXT = 1 << 14;
+    static final String FINGERPRINT = "fingerprint";
 
     private final Storage storage;
+    private final String target;
+    private final Fingerprint fingerprint;
+    private final WorkFolders all;
     private final String folder;
     private final Owner owner = Owner.here();
+    private Lease lease;
+    private Journal journal;
     private boolean ours;
-    private boolean keep;
+    private boolean earlier;
+    private boolean keepRefused;
+    private boolean finished;
+    private boolean refused;
 
-    public WorkFolder(Storage storage, String folder) {
+    /** What to do with what an earlier run of the same fingerprint left. */
+    public enum Start {
+        /** Go on from it if there is something. */
+        ANY,
+        /** Go on from it; refuse when there is nothing. */
+        RESUME,
+        /** Remove it. */
+        FRESH
+    }
+
+    /**
+     * @param folder in which each run has its own
+     * @param target the output, of which there is one run at a time
+     */
+    public WorkFolder(Storage storage, String folder, String target, Fingerprint fingerprint) {
         this.storage = storage;
-        this.folder = folder;
+        this.target = target;
+        this.fingerprint = fingerprint;
+        all = new WorkFolders(storage, folder);
+        this.folder = folder(storage, folder, fingerprint);
+    }
+
+    /** The folder of a run. */
+    public static String folder(Storage storage, String all, Fingerprint fingerprint) {
+        return storage.resolve(all, fingerprint.id());
     }
 
     /**
-     * Makes the folder. What an interrupted run left there is removed; what belongs to somebody else is not touched.
+     * Claims the target, makes the folder, and reads what is there to go on from.
      *
-     * @throws InvalidInputException when there is something of its name that no run of this program made
+     * @param json makes text of results
+     * @throws InvalidInputException when another run writes the target, when there is something of the folder's name that
+     *     no run of this program made, or when there is nothing to resume
      */
-    public synchronized void create(Progress progress) throws IOException {
-        create(progress, null);
-    }
-
-    /**
-     * The same for a run that can go on from what an interrupted one left.
-     *
-     * @param fingerprint of all that decides the result; null for a run that begins anew whatever is there
-     */
-    public synchronized void create(Progress progress, String fingerprint) throws IOException {
-        String marker = marker();
-        boolean interrupted = storage.exists(folder);
-        if (interrupted) {
-            boolean empty =
-                    storage.status(folder).folder() && storage.list(folder).isEmpty();
-            if (!empty && !storage.exists(marker)) {
-                throw new InvalidInputException("Cannot use work folder " + folder
-                        + ": it exists and was not made by this program; name another with --work-dir");
-            }
-            Optional<Owner> other = empty ? Optional.empty() : owner();
-            if (other.isPresent() && other.get().isAliveElsewhere()) {
-                throw new InvalidInputException("Cannot use work folder " + folder + ": another run, process "
-                        + other.get().process() + ", is using it");
-            }
-        } else {
-            storage.requireFileName(folder); // its parent is there: no other folder is made that would stay
+    public synchronized void create(Start start, ObjectMapper json, Progress progress) throws IOException {
+        all.requireOurs();
+        lease = Lease.take(storage, target, owner);
+        WorkFolders.Found found = all.find(fingerprint.id());
+        if (start == Start.RESUME && found == null) {
+            throw new InvalidInputException("Cannot resume " + target + ": " + all.whyNot(fingerprint, target));
         }
-        ours = true;
-        boolean same = interrupted && fingerprint != null && fingerprint.equals(text(file(FINGERPRINT)));
-        if (same) {
-            progress.say("spark-gguf: going on from what the same run left in " + folder);
-        } else if (interrupted) {
-            progress.say("spark-gguf: removing what an interrupted run left in " + folder);
+        if (found != null && start == Start.FRESH) {
+            progress.say("spark-gguf: removing what an earlier run left in " + folder);
             Outputs.discard(storage, folder);
             storage.delete(folder);
         }
-        keep = same;
+        all.create();
         storage.createFolder(folder);
-        write(marker, owner.text());
+        ours = true;
+        write(MARKER, owner.text());
         storage.createFolder(parts());
-        if (fingerprint != null && !same) {
-            write(file(FINGERPRINT), fingerprint);
+        if (!storage.exists(file(FINGERPRINT))) {
+            write(FINGERPRINT, fingerprint.text());
         }
+        journal = Journal.open(storage, folder, json);
+        earlier = !journal.isEmpty();
+        if (earlier) {
+            progress.say("spark-gguf: going on from what an earlier run left in " + folder);
+        }
+        if (journal.damaged() > 0) {
+            progress.say("spark-gguf: %d line(s) of its journal are damaged; what they say is done again"
+                    .formatted(journal.damaged()));
+        }
+        int others = all.others(fingerprint, target).size();
+        if (others > 0) {
+            progress.say("spark-gguf: %s also holds what %d run(s) with other input or options left; 'spark-gguf clean'"
+                            .formatted(all.folder(), others)
+                    + " removes that");
+        }
+    }
+
+    /** What is known of this run's results. */
+    public Journal journal() {
+        return journal;
+    }
+
+    /** Whether an earlier run left something to go on from. */
+    public boolean isResumed() {
+        return earlier;
+    }
+
+    /** The folder of this run alone. */
+    public String folder() {
+        return folder;
     }
 
     /**
      * @param action what is to be done, for the message
-     * @throws IOException unless the folder was made by this run, and nobody took it
+     * @throws IOException when another run has taken the target
      */
     public synchronized void requireOurs(String action) throws IOException {
-        if (!isOurs()) {
-            throw new IOException("Cannot " + action + ": "
-                    + (ours ? "another run took its work folder, " + folder : "the run was told to end"));
+        if (!ours) {
+            throw new IOException("Cannot " + action + ": the run was told to end");
         }
+        lease.renew();
     }
 
-    /** Whether the folder was made by this run, and nobody took it. */
+    /** Whether this run began, and no other has taken the target. */
     public synchronized boolean isOurs() throws IOException {
-        return ours && owner().equals(Optional.of(owner));
+        return ours && lease.isHeld();
     }
 
     /** All is published: nothing is to be gone on with. */
     public synchronized void finished() {
-        keep = false;
+        finished = true;
     }
 
-    /** From now on, what is done outlives the run's early end. */
-    public synchronized void keepIfInterrupted() {
-        keep = true;
+    /** The input was refused, so that the same run cannot come further; without much work in it, the folder goes too. */
+    public synchronized void refused() {
+        refused = true;
     }
 
-    private void write(String file, String text) throws IOException {
-        try (OutputStream out = storage.create(file)) {
-            out.write(text.getBytes(StandardCharsets.UTF_8));
-        }
+    /** From now on, what is done is worth keeping even when the run is refused. */
+    public synchronized void keepIfRefused() {
+        keepRefused = true;
+    }
+
+    private void write(String name, String text) throws IOException {
+        WholeFile.write(storage, file(name), out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
     }
 
     private String file(String name) {
         return storage.resolve(folder, name);
     }
 
-    private String marker() {
-        return file(MARKER);
-    }
-
     /** Keeps a few lines of text under a name, for a run that goes on from the folder. */
     public void remember(String name, String text) throws IOException {
-        WholeFile.write(storage, file(name), out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
+        write(name, text);
     }
 
     /** What was kept under a name; null when nothing was. */
     public String remembered(String name) throws IOException {
-        return text(file(name));
+        return WorkFolders.text(storage, file(name));
     }
 
-    /** A short file of the folder; null when there is none. */
-    private String text(String file) throws IOException {
-        if (!storage.exists(file)) {
-            return null;
-        }
-        try (RangeReader reader = storage.open(file)) {
-            byte[] text = new byte[(int) Math.min(LONGEST_TEXT, reader.length())];
-            reader.readFully(0, text, 0, text.length);
-            return new String(text, StandardCharsets.UTF_8);
-        }
-    }
-
-    /** Whose the folder is; empty when it does not say. */
-    private Optional<Owner> owner() throws IOException {
-        String text = text(marker());
-        return text == null ? Optional.empty() : Owner.parse(text);
-    }
-
-    /** Whether an early end leaves the folder for the same run to go on from. */
+    /** Whether the run's end, now or as it was, leaves the folder for the same run to go on from. */
     public synchronized boolean isKept() {
-        return keep;
+        boolean something = journal != null && !journal.isEmpty();
+        return !finished && something && (!refused || earlier || keepRefused);
     }
 
     /** Where parts are written. */
     public String parts() {
-        return storage.resolve(folder, "parts");
+        return file("parts");
     }
 
     /** The result of a unit. */
@@ -175,27 +195,33 @@ public final class WorkFolder {
     }
 
     /**
-     * Removes all of it, if it was made. Failing to do so must not hide why the run ended, so it is logged. The marker goes
-     * last: whatever stops this halfway, the next run knows the folder as ours.
+     * Ends: removes the folder unless the same run can go on from it, and gives the target free. Failing to do so must not
+     * hide why the run ended, so it is logged.
      */
-    public synchronized void remove() {
-        if (!ours) {
-            return;
+    public synchronized void end() {
+        if (ours) {
+            ours = false;
+            try {
+                endOurs();
+            } catch (IOException e) {
+                System.getLogger(WorkFolder.class.getName())
+                        .log(System.Logger.Level.WARNING, "Cannot end with " + folder + ": " + e.getMessage());
+            }
         }
-        ours = false;
+        if (lease != null) {
+            lease.close();
+        }
+    }
+
+    private void endOurs() throws IOException {
         try {
-            Optional<Owner> found = owner();
-            if (found.isPresent() && !found.get().equals(owner)) {
-                return; // another run, on a machine that does not know of this one, took the folder
+            if (journal != null) {
+                journal.close();
             }
-            if (keep) {
-                return;
+        } finally {
+            if (!isKept() && lease.isHeld()) { // else another run of the same fingerprint may be using it
+                all.remove(folder);
             }
-            storage.delete(parts());
-            storage.delete(folder);
-        } catch (IOException e) {
-            System.getLogger(WorkFolder.class.getName())
-                    .log(System.Logger.Level.WARNING, "Cannot remove work folder " + folder + ": " + e.getMessage());
         }
     }
 }

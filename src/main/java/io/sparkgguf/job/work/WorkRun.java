@@ -1,14 +1,14 @@
 package io.sparkgguf.job.work;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
-import io.sparkgguf.storage.Storage;
+import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.util.List;
 import org.apache.hadoop.util.ShutdownHookManager;
 
-/** The work folder of a run, gone when the run ends: well, badly, or because it was told to. */
+/** The work folder and the unfinished outputs of a run, cared for when it ends: well, badly, or because it was told to. */
 public final class WorkRun implements AutoCloseable {
     /** Spark ends itself at 40 and less of Hadoop's scale; the run must have ended by then. */
     private static final int BEFORE_SPARK_ENDS = 100;
@@ -18,16 +18,6 @@ public final class WorkRun implements AutoCloseable {
     private final Outputs outputs;
     private final Runnable cleanUp;
     private boolean ended;
-
-    /**
-     * For a run with one output, which is not written in the folder.
-     *
-     * @param folder to make
-     * @param output the file that the run is to write; whether it can be is found out at once
-     */
-    public WorkRun(Session session, Storage storage, String folder, String output) {
-        this(session, new WorkFolder(storage, folder), new Outputs(storage, List.of(), output));
-    }
 
     public WorkRun(Session session, WorkFolder work, Outputs outputs) {
         this.session = session;
@@ -43,7 +33,7 @@ public final class WorkRun implements AutoCloseable {
     private synchronized void end() {
         ended = true;
         outputs.abort(work);
-        work.remove();
+        work.end();
     }
 
     /** What is done while the folder is there. */
@@ -51,27 +41,18 @@ public final class WorkRun implements AutoCloseable {
         R run() throws IOException;
     }
 
-    public void create(Progress progress) throws IOException {
-        create(progress, null);
-    }
-
-    /** @param fingerprint as in {@link WorkFolder#create(Progress, String)} */
-    public void create(Progress progress, String fingerprint) throws IOException {
+    /** Makes all that is needed before work begins; the parameters are those of {@link WorkFolder#create}. */
+    public void create(WorkFolder.Start start, ObjectMapper json, Progress progress) throws IOException {
         ShutdownHookManager.get().addShutdownHook(cleanUp, BEFORE_SPARK_ENDS);
-        make(progress, fingerprint);
+        make(start, json, progress);
     }
 
-    private synchronized void make(Progress progress, String fingerprint) throws IOException {
+    private synchronized void make(WorkFolder.Start start, ObjectMapper json, Progress progress) throws IOException {
         if (ended) {
             throw new InterruptedIOException("Cannot begin the run: it was interrupted");
         }
-        work.create(progress, fingerprint);
+        work.create(start, json, progress);
         outputs.begin(work);
-    }
-
-    /** Where tasks write. */
-    public String folder() {
-        return work.parts();
     }
 
     /** Does a step, and tells when it failed because the process was told to end. */
@@ -81,6 +62,9 @@ public final class WorkRun implements AutoCloseable {
         } catch (IOException | RuntimeException | LinkageError e) { // the last: Spark cannot start while a process ends
             if (session.isInterrupted()) {
                 throw new InterruptedIOException("Cannot finish the run: it was interrupted");
+            }
+            if (e instanceof InvalidInputException) {
+                work.refused();
             }
             throw e;
         }

@@ -1,5 +1,6 @@
 package io.sparkgguf.storage.hadoop;
 
+import io.sparkgguf.storage.AbortableOutput;
 import io.sparkgguf.storage.Explained;
 import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.LocalStorage;
@@ -22,14 +23,16 @@ import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.EtagSource;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FSDataOutputStreamBuilder;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.MultipartUploader;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.PathIsNotEmptyDirectoryException;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
-import org.apache.hadoop.fs.UploadHandle;
 import org.apache.hadoop.fs.impl.FileSystemMultipartUploader;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.security.AccessControlException;
@@ -42,6 +45,8 @@ import org.apache.hadoop.security.AccessControlException;
  */
 public final class HadoopStorage implements Storage {
     private static final long serialVersionUID = 1L;
+    /** The option's name in Hadoop 3.5; unknown to what cannot do it, and then ignored. */
+    private static final String CONDITIONAL_CREATION = "fs.option.create.conditional.overwrite";
     /** Hadoop settings for how often a read, a look or a listing is tried, and milliseconds before the second attempt. */
     private static final String ATTEMPTS = "spark-gguf.retry.attempts";
 
@@ -49,15 +54,23 @@ public final class HadoopStorage implements Storage {
     private static final String LONGEST_WAIT = "spark-gguf.retry.longest-wait.ms";
 
     static final int BUFFER = 1 << 20;
+    /** An option of S3A: no look for folders of the name before an object is written. */
+    private static final String CREATE_UNCHECKED = "fs.s3a.create.performance";
+
     private static final FsPermission OWNER_ONLY_FOLDER = new FsPermission((short) 0700);
 
-    private final LocalStorage local = new LocalStorage();
+    private final Storage local;
     private final HashMap<String, String> settings;
     private transient Configuration configuration;
 
     /** @param settings Hadoop's, on top of its defaults and of the site files on the class path */
     public HadoopStorage(Map<String, String> settings) {
+        this(settings, new LocalStorage());
+    }
+
+    private HadoopStorage(Map<String, String> settings, Storage local) {
         this.settings = new HashMap<>(settings);
+        this.local = local;
     }
 
     /** With all settings of {@code configuration} as they are now. */
@@ -92,7 +105,7 @@ public final class HadoopStorage implements Storage {
         }
     }
 
-    private FileSystem fileSystem(Path path) throws IOException {
+    FileSystem fileSystem(Path path) throws IOException {
         try {
             return path.getFileSystem(configuration());
         } catch (UnsupportedFileSystemException e) {
@@ -258,6 +271,54 @@ public final class HadoopStorage implements Storage {
     }
 
     @Override
+    public boolean createNew(String file, byte[] content) throws IOException {
+        if (isLocal(file)) {
+            return local.createNew(file, content);
+        }
+        Path path = path(file);
+        FileSystem system = fileSystem(path);
+        try {
+            FSDataOutputStreamBuilder<?, ?> builder = system.createFile(path);
+            builder.overwrite(false).opt(CONDITIONAL_CREATION, true);
+            try (OutputStream out = builder.build()) { // HDFS looks now, S3A when it is closed
+                out.write(content);
+            }
+            return true;
+        } catch (IOException e) {
+            if (system.exists(path)) {
+                return false;
+            }
+            throw failure("write", file, e);
+        }
+    }
+
+    @Override
+    public Optional<AbortableOutput> createAtOnce(String file) throws IOException {
+        if (isLocal(file)) {
+            return Optional.empty();
+        }
+        Path path = path(file);
+        FileSystem system = fileSystem(path);
+        try {
+            if (!system.hasPathCapability(path, CommonPathCapabilities.ABORTABLE_STREAM)) {
+                return Optional.empty();
+            }
+            FSDataOutputStreamBuilder<?, ?> builder =
+                    system.createFile(path).overwrite(true).recursive();
+            builder.opt(CREATE_UNCHECKED, true);
+            FSDataOutputStream out = builder.build();
+            return Optional.of(new HadoopAbortableOutput(file, out));
+        } catch (IOException e) {
+            throw failure("write", file, e);
+        }
+    }
+
+    @Override
+    public Storage scratch() {
+        return new HadoopStorage(settings, local.scratch());
+    }
+
+    @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return isLocal(file) ? local.openForWriting(file) : Optional.empty();
     }
@@ -299,13 +360,8 @@ public final class HadoopStorage implements Storage {
             JoinedCommit.requireOurs(this, unfinished);
         }
         List<String> removed = new ArrayList<>(Storage.super.discardUnfinished(target, handle));
-        FileCommit commit = commit(target, 0);
-        if (handle != null && commit instanceof StoredCommit stored) {
-            UploadHandle upload = UploadHandles.parse(handle);
-            if (stored.isOpen(upload)) {
-                UploadCommit.abort(this, target, upload);
-                removed.add("the open upload of " + target);
-            }
+        if (commit(target, 0) instanceof StoredCommit) {
+            removed.addAll(StoredCommit.discard(this, target, handle));
         }
         return removed;
     }
@@ -373,6 +429,28 @@ public final class HadoopStorage implements Storage {
             return; // another process removed it first
         } catch (IOException e) {
             throw failure("delete", file, e);
+        }
+    }
+
+    @Override
+    public boolean deleteEmptyFolder(String folder) throws IOException {
+        if (isLocal(folder)) {
+            return local.deleteEmptyFolder(folder);
+        }
+        Path path = path(folder);
+        FileSystem system = fileSystem(path);
+        try {
+            if (system.exists(path) && system.listStatus(path).length > 0) {
+                return false;
+            }
+            system.delete(path, false);
+            return true;
+        } catch (FileNotFoundException e) {
+            return true;
+        } catch (PathIsNotEmptyDirectoryException e) {
+            return false;
+        } catch (IOException e) {
+            throw failure("delete", folder, e);
         }
     }
 

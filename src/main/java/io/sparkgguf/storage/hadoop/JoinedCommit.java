@@ -41,10 +41,15 @@ final class JoinedCommit extends UploadCommit {
         return 1 << 20;
     }
 
-    /** A part is a file of this number: any will do. */
+    /** A part is a file named by its number, and any number will do. */
     @Override
-    int numbers() {
+    int numbers(int ranges) {
         return 999_999_999;
+    }
+
+    @Override
+    public int mostRanges() {
+        return 10_000;
     }
 
     @Override

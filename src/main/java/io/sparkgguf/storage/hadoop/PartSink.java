@@ -15,14 +15,14 @@ import org.apache.hadoop.util.functional.FutureIO;
 /**
  * Puts ranges as parts of an upload.
  *
- * <p>A part's number gives its place, and where parts are files, its name too. So each attempt takes a number of its own
- * from the share of its range: a retry, a speculative copy and a task that nobody waits for any more never write the
- * same part, and what is left over is dropped with the upload.
+ * <p>A part's number gives its place, and where parts are files, its name too. There each attempt takes a number of its
+ * own from the share of its range: a retry, a speculative copy and a task that nobody waits for any more do not write
+ * the same file, and what is left over is dropped with the upload.
  *
  * @param file what is uploaded
  * @param upload the upload's handle
  * @param ranges of the file
- * @param numbers that parts may have, from 1
+ * @param numbers how many parts may have, from 1
  * @param whole whether a range is held in memory, so that it is known to be right before the first byte is sent, and can
  *     be sent again
  */

@@ -17,6 +17,8 @@ final class S3aDefaults {
             // Positional reads into our own buffers: the accelerator that 3.5 puts in front caches up to 2 GiB behind
             // them.
             "fs.s3a.input.stream.type", "classic",
+            // The store compares each part with what was sent.
+            "fs.s3a.create.checksum.algorithm", "CRC32C",
             // A read that finds another content fails, whatever is asked for first.
             "fs.s3a.change.detection.mode", "server",
             "fs.s3a.change.detection.source", "etag");

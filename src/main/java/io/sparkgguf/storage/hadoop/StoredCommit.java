@@ -3,22 +3,22 @@ package io.sparkgguf.storage.hadoop;
 import io.sparkgguf.storage.Storage.FileStatus;
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import org.apache.hadoop.fs.MultipartUploader;
+import org.apache.hadoop.fs.BBUploadHandle;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.UploadHandle;
-import org.apache.hadoop.util.functional.FutureIO;
 
 /**
  * For object stores (S3): the object appears when its upload is completed, all at once, and nothing of it can be read
  * before. So publishing is completing, and what is sent must be known to be right.
  */
 final class StoredCommit extends UploadCommit {
-    /** S3 takes numbers 1 to 10,000; the last one serves to ask whether an upload is still there. */
-    private static final int NUMBERS = 9_999;
+    private static final int MOST = 10_000;
 
     private static final long LEAST = 5L << 20;
 
@@ -38,9 +38,15 @@ final class StoredCommit extends UploadCommit {
         return LEAST;
     }
 
+    /** A put is seen whole or not at all, and all attempts at a part have the same bytes: so they may have one number. */
     @Override
-    int numbers() {
-        return NUMBERS;
+    int numbers(int ranges) {
+        return ranges;
+    }
+
+    @Override
+    public int mostRanges() {
+        return MOST;
     }
 
     @Override
@@ -48,19 +54,37 @@ final class StoredCommit extends UploadCommit {
         return true;
     }
 
-    /** Asked by putting a part that is never taken. */
     @Override
     boolean isOpen(UploadHandle found) throws IOException {
-        Path path = storage.qualified(uploaded());
-        try (MultipartUploader uploader = storage.uploader(path)) {
-            InputStream one = InputStream.nullInputStream();
-            FutureIO.awaitFuture(uploader.putPart(found, NUMBERS + 1, true, path, one, 0));
-            return true;
-        } catch (FileNotFoundException e) {
-            return false;
+        return open(storage, target()).contains(new String(found.toByteArray(), StandardCharsets.UTF_8));
+    }
+
+    /** Ids of the target's open uploads. */
+    private static List<String> open(HadoopStorage storage, String target) throws IOException {
+        try {
+            Path path = storage.qualified(target);
+            return S3aUploads.open(storage.fileSystem(path), path);
         } catch (IOException e) {
-            throw HadoopStorage.failure("go on with the upload of", target(), e);
+            throw HadoopStorage.failure("list the uploads of", target, e);
         }
+    }
+
+    /**
+     * Aborts all uploads of a target that are open.
+     *
+     * @param handle of one that may not be listed, or null
+     * @return what was removed, for people
+     */
+    static List<String> discard(HadoopStorage storage, String target, String handle) throws IOException {
+        List<String> removed = new ArrayList<>();
+        for (String id : open(storage, target)) {
+            abort(storage, target, BBUploadHandle.from(ByteBuffer.wrap(id.getBytes(StandardCharsets.UTF_8))));
+            removed.add("an open upload of " + target);
+        }
+        if (removed.isEmpty() && handle != null) {
+            abort(storage, target, UploadHandles.parse(handle));
+        }
+        return removed;
     }
 
     @Override
@@ -83,6 +107,7 @@ final class StoredCommit extends UploadCommit {
             // A store that had done it, but whose answer was lost, does not know the upload when it is asked again.
             FileStatus after = found();
             if (after == null || after.length() != length || Objects.equals(before, after)) {
+                receipts = null; // it may be the parts: nothing to go on with
                 throw HadoopStorage.failure("publish", target(), e);
             }
         }
@@ -103,5 +128,9 @@ final class StoredCommit extends UploadCommit {
 
     /** The parts stay in the store, where nobody sees them, for a run that goes on. */
     @Override
-    public void leave() {}
+    public void leave() throws IOException {
+        if (receipts == null) {
+            abort();
+        }
+    }
 }

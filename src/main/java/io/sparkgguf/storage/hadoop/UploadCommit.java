@@ -31,8 +31,8 @@ abstract class UploadCommit implements FileCommit {
     /** Whether the store still has it. */
     abstract boolean isOpen(UploadHandle found) throws IOException;
 
-    /** Numbers that parts may have, from 1. */
-    abstract int numbers();
+    /** How many numbers parts may have, from 1. */
+    abstract int numbers(int ranges);
 
     /** Whether a task holds a range in memory. */
     abstract boolean holdsRanges();
@@ -40,11 +40,6 @@ abstract class UploadCommit implements FileCommit {
     @Override
     public final String target() {
         return target;
-    }
-
-    @Override
-    public final int mostRanges() {
-        return Math.min(10_000, numbers());
     }
 
     @Override
@@ -78,11 +73,7 @@ abstract class UploadCommit implements FileCommit {
 
     @Override
     public final RangeSink sink(int ranges) {
-        return new PartSink(storage, uploaded(), handle(), ranges, numbers(), holdsRanges());
-    }
-
-    final boolean isOpen() {
-        return upload != null;
+        return new PartSink(storage, uploaded(), handle(), ranges, numbers(ranges), holdsRanges());
     }
 
     final UploadHandle upload() {

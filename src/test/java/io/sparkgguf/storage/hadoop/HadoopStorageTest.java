@@ -135,6 +135,20 @@ class HadoopStorageTest {
     }
 
     @Test
+    void makesAFileOnlyWhereThereIsNone() throws IOException {
+        assertTrue(storage.createNew(root + "/claimed", new byte[] {1, 2}));
+        assertFalse(storage.createNew(root + "/claimed", new byte[] {3, 4, 5}));
+        assertEquals(2, storage.status(root + "/claimed").length());
+        storage.createFolder(root + "/full");
+        write(storage, root + "/full/file", new byte[1]);
+        assertFalse(storage.deleteEmptyFolder(root + "/full"));
+        storage.delete(root + "/full/file");
+        assertTrue(storage.deleteEmptyFolder(root + "/full"));
+        assertTrue(storage.deleteEmptyFolder(root + "/full"));
+        assertFalse(storage.exists(root + "/full"));
+    }
+
+    @Test
     void explainsFailuresInOneLine() throws IOException {
         String missing = root + "/missing";
         assertEquals(

@@ -1,0 +1,113 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.calibrate.Shard;
+import io.sparkgguf.job.stage.Progress;
+import io.sparkgguf.job.stage.Session;
+import io.sparkgguf.job.stage.Stage;
+import io.sparkgguf.job.work.Journal;
+import io.sparkgguf.job.work.Noted;
+import io.sparkgguf.job.work.WorkFolder;
+import io.sparkgguf.plan.Plan;
+import io.sparkgguf.plan.WorkUnit;
+import io.sparkgguf.storage.Storage;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+
+/** What the stages of all blocks share: where things are, which weights tasks compute by, and the memory of their results. */
+final class BlockStages {
+    private final QuantizeSettings settings;
+    private final Plan plan;
+    private final CalibrationPlan calibration;
+    private final WorkFolder work;
+    private final Storage storage;
+    private final RememberedStages remembered;
+    private final ModelWeights original;
+    private final List<List<WorkUnit>> unitsOf = new ArrayList<>();
+    private final Map<String, Long> memory;
+
+    BlockStages(Session session, QuantizeSettings settings, Prepared prepared, WorkFolder work, Progress progress) {
+        this.settings = settings;
+        this.plan = prepared.plan();
+        this.calibration = prepared.calibration();
+        this.work = work;
+        this.storage = prepared.pin(session.storage());
+        this.remembered = new RememberedStages(session, work.journal(), progress);
+        this.original = ModelWeights.of(prepared.checkpoint().model());
+        plan.tensors().forEach(tensor -> unitsOf.add(new ArrayList<>()));
+        plan.units().forEach(unit -> unitsOf.get(unit.tensor()).add(unit));
+        memory = calibration.memory(calibration.blocks(plan));
+    }
+
+    Storage storage() {
+        return storage;
+    }
+
+    CalibrationPlan calibration() {
+        return calibration;
+    }
+
+    Journal journal() {
+        return work.journal();
+    }
+
+    /** The units of a tensor. */
+    List<WorkUnit> unitsOf(int tensor) {
+        return unitsOf.get(tensor);
+    }
+
+    /** Wall time by kind of stage. */
+    Map<String, Double> seconds() {
+        return remembered.seconds();
+    }
+
+    /** A stage of a block, as people and the journal name it. */
+    String name(int block, String what) {
+        return (block == calibration.config().blocks() ? "head" : "blk." + block) + ": " + what;
+    }
+
+    /** What tasks do with shards, by the checkpoint's weights but for those of {@code quantized}, if not null. */
+    ShardTasks tasks(ModelWeights quantized) {
+        BlendedWeights weights = new BlendedWeights(original, quantized, settings.allowNonFinite());
+        return new ShardTasks(storage, calibration.folder(), calibration.config(), weights, calibration.corrects());
+    }
+
+    /** The weights that later inputs are made with, for tensors that are quantized; null for the checkpoint's own. */
+    ModelWeights propagated(Collection<Integer> tensors) {
+        return calibration.settings().propagate() == CalibrationSettings.Propagate.ORIGINAL
+                ? null
+                : PartWeights.of(plan, unitsOf, work, tensors);
+    }
+
+    /** Does something with shards; one task each. */
+    List<ShardTasks.Outcome> shards(
+            String kind, String name, String key, List<Shard> shards, Stage.Task<Shard, ShardTasks.Outcome> task)
+            throws IOException {
+        return run(
+                kind,
+                key,
+                Stage.of(name, shards, Noted.of(task)).cost(Shard::tokens).size(Shard::tokens, Progress.Unit.TOKENS),
+                BlockStages::item,
+                ShardTasks.Outcome.class);
+    }
+
+    /** A shard's name in the journal. */
+    static String item(Shard shard) {
+        return Integer.toString(shard.id());
+    }
+
+    /** Runs a stage as {@link RememberedStages#run}, with the memory that its kind takes. */
+    <T extends Serializable, R> List<R> run(
+            String kind, String key, Stage<T, Noted<R>> stage, Function<T, String> item, Class<R> type)
+            throws IOException {
+        Long held = memory.get(kind.equals("embed") || kind.equals("propagate") ? "forward" : kind);
+        if (held != null) {
+            stage.memory(any -> held);
+        }
+        return remembered.run(kind, key, stage, item, type);
+    }
+}
