@@ -74,7 +74,7 @@ public final class WholeFile {
     private static void writeWhole(Storage storage, String file, Body body) throws IOException {
         Optional<AbortableOutput> atOnce = storage.createAtOnce(file);
         if (atOnce.isPresent()) {
-            writeAtOnce(atOnce.get(), body);
+            write(atOnce.get(), body);
             return;
         }
         String temporary = file + "." + UUID.randomUUID() + ".tmp";
