@@ -9,7 +9,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import java.io.IOException;
-import java.io.StringReader;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Files;
@@ -17,9 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Properties;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.logging.log4j.core.LoggerContext;
@@ -56,16 +53,6 @@ class ConfigurationTest {
         }
     }
 
-    /** All settings of a template, those that are commented out too. */
-    private static Map<String, String> settings(Path template) throws IOException {
-        Properties properties = new Properties();
-        properties.load(new StringReader(Files.readString(template).replaceAll("(?m)^#(?=spark\\.)", "")));
-        Map<String, String> settings = new TreeMap<>();
-        properties.forEach(
-                (key, value) -> settings.put(key.toString(), value.toString().strip()));
-        return settings;
-    }
-
     /** Makes Spark's settings known, and those of YARN and Kubernetes where there is a distribution that has them. */
     @BeforeAll
     static void learnSettings() throws Exception {
@@ -92,7 +79,7 @@ class ConfigurationTest {
     @ParameterizedTest
     @MethodSource("templates")
     void sparkKnowsEverySetting(Path template) throws IOException {
-        Map<String, String> settings = settings(template);
+        Map<String, String> settings = Templates.settings(template);
         assertFalse(settings.isEmpty());
         settings.forEach((key, value) -> {
             boolean elsewhere = key.matches("spark\\.(yarn|kubernetes)\\..*") && !managersKnown;
@@ -107,7 +94,7 @@ class ConfigurationTest {
     @ParameterizedTest
     @ValueSource(strings = {"standalone.conf", "yarn.conf", "kubernetes.conf"})
     void eachClusterIsTakenCareOf(String name) throws IOException {
-        Map<String, String> settings = settings(CONF.resolve(name));
+        Map<String, String> settings = Templates.settings(CONF.resolve(name));
         assertTrue(settings.get("spark.driver.extraJavaOptions").contains("jdk.incubator.vector"));
         assertTrue(settings.get("spark.executor.extraJavaOptions").contains("jdk.incubator.vector"));
         for (String safety : List.of(

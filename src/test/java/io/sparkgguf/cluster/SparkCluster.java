@@ -44,7 +44,14 @@ public final class SparkCluster implements AutoCloseable {
      * @param cores of each worker, which may give away 4 GiB of memory
      */
     public static SparkCluster start(Path folder, int workers, int cores) throws IOException, InterruptedException {
+        return start(folder, workers, cores, Map.of());
+    }
+
+    /** The same with settings for master and workers, as their {@code spark-defaults.conf} has them. */
+    public static SparkCluster start(Path folder, int workers, int cores, Map<String, String> settings)
+            throws IOException, InterruptedException {
         SparkHome home = SparkHome.link(folder.toAbsolutePath().resolve("spark"), SparkHome.provided());
+        home.configure(settings);
         Path log = folder.resolve("master.log");
         Process master = daemon(
                 home,
@@ -116,21 +123,19 @@ public final class SparkCluster implements AutoCloseable {
 
     /** Starts {@code submit/spark-gguf COMMAND --master URL ARGUMENTS}: the driver is its process. */
     public Submission submit(String command, String... arguments) throws IOException {
-        return submit(Map.of(), command, List.of(arguments));
+        return submit(LAUNCHER, command, List.of(arguments));
     }
 
     /** The same. */
     public Submission submit(String command, List<String> arguments) throws IOException {
-        return submit(Map.of(), command, arguments);
+        return submit(LAUNCHER, command, arguments);
     }
 
-    /** The same with variables in the launcher's environment. */
-    public synchronized Submission submit(Map<String, String> environment, String command, List<String> arguments)
-            throws IOException {
+    /** The same by another launcher. */
+    public synchronized Submission submit(Path launcher, String command, List<String> arguments) throws IOException {
         List<String> line = new ArrayList<>(List.of(command, "--master", url));
         line.addAll(arguments);
-        Submission submission =
-                Submission.start(LAUNCHER, folder, "submission-" + submissions.size(), environment, line);
+        Submission submission = Submission.start(launcher, folder, "submission-" + submissions.size(), Map.of(), line);
         submissions.add(submission);
         return submission;
     }

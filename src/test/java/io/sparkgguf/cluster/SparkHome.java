@@ -3,6 +3,7 @@ package io.sparkgguf.cluster;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -28,6 +29,17 @@ record SparkHome(Path folder) {
         }
         Files.createDirectories(folder.resolve("conf"));
         return new SparkHome(folder);
+    }
+
+    /** Writes what daemons find set, readable by the owner only. */
+    void configure(Map<String, String> settings) throws IOException {
+        Path file = folder.resolve("conf").resolve("spark-defaults.conf");
+        Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        Files.write(
+                file,
+                settings.entrySet().stream()
+                        .map(setting -> setting.getKey() + " " + setting.getValue())
+                        .toList());
     }
 
     /** Takes the links away: whoever clears the folder around must not follow them. */

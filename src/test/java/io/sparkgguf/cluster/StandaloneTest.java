@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.AfterAll;
@@ -54,13 +55,13 @@ class StandaloneTest {
     }
 
     /** Quantizes docs-lm with more options, into a folder of its own, which must succeed. */
-    private static Path quantize(String name, String... more) throws Exception {
+    private static Path quantize(Path launcher, String name, String... more) throws Exception {
         Path output = Files.createDirectories(folder.resolve(name)).resolve("model.gguf");
         List<String> arguments =
                 new ArrayList<>(List.of("--executor-memory", "1g", "--unit-memory", "1m", "--type", "Q4_K_M"));
         arguments.addAll(List.of("--model", MODEL, "--output", output.toString()));
         arguments.addAll(List.of(more));
-        try (Submission run = cluster.submit("quantize", arguments)) {
+        try (Submission run = cluster.submit(launcher, "quantize", arguments)) {
             assertEquals(0, run.await(RUN), run.err());
         }
         assertEquals(expected, Cli.sha256(output));
@@ -71,7 +72,7 @@ class StandaloneTest {
     @Test
     void clientMode() throws Exception {
         int before = cluster.executorFolders().size();
-        Path output = quantize("client");
+        Path output = quantize(SparkCluster.LAUNCHER, "client");
         JsonNode report =
                 new ObjectMapper().readTree(Path.of(output + ".report.json").toFile());
         assertTrue(report.toString().contains(cluster.url()), "the report names where it ran");
@@ -79,9 +80,19 @@ class StandaloneTest {
     }
 
     @Test
-    void clusterMode() throws Exception {
+    void clusterModeFromAPackage() throws Exception {
+        Path packaged = folder.resolve("package");
+        try (Submission run = Submission.start(
+                SparkCluster.LAUNCHER,
+                folder,
+                "package",
+                Map.of(),
+                List.of("package", packaged.toString(), "--with-spark"))) {
+            assertEquals(0, run.await(RUN), run.err());
+        }
         int before = cluster.driverFolders().size();
-        quantize("cluster", "--deploy-mode", "cluster");
+        String lib = packaged.resolve("lib").toUri().toString();
+        quantize(packaged.resolve("submit/spark-gguf"), "cluster", "--deploy-mode", "cluster", "--lib", lib);
         assertEquals(before + 1, cluster.driverFolders().size(), "the driver ran on a worker");
     }
 
