@@ -9,39 +9,90 @@ import io.sparkgguf.storage.WholeFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.math.BigInteger;
 import java.util.Arrays;
 
 /**
  * Rows of a matrix as solvers walk through them: float32, a section for each panel of {@value #PANEL_ROWS} rows. Made once
- * from tiles, read by every task.
+ * from tiles, read by every task. The rows of a large matrix are spread over several files, so that many tasks can write.
  *
+ * @param file name of the only file; of several, what their names begin with
  * @param upper whether it is upper triangular: then a panel holds the columns from its first row on
+ * @param partRows rows of a file; a multiple of {@value #PANEL_ROWS} and of the tiles' rows unless it holds all
  */
-public record PanelFile(Storage storage, String file, int order, boolean upper) {
+public record PanelFile(Storage storage, String file, int order, boolean upper, int partRows) {
     static final int PANEL_ROWS = 128;
 
-    /** Writes the file: {@code tiles} as a symmetric matrix, or, if {@code upper}, as a triangular one. */
-    public void write(Tiles tiles) throws IOException {
-        WholeFile.write(storage, file, out -> write(tiles, false, out));
+    public PanelFile {
+        if (partRows < 1 || partRows < order && partRows % PANEL_ROWS != 0) {
+            throw new IllegalArgumentException("Cannot cut " + file + " into files of " + partRows + " rows");
+        }
     }
 
-    /** Writes the file of a matrix that is neither: each tile is read as it stands. */
+    /** All rows in one file. */
+    public PanelFile(Storage storage, String file, int order, boolean upper) {
+        this(storage, file, order, upper, order);
+    }
+
+    /** The least rows of a file for tiles of this size. */
+    public static int partRows(int tileSize) {
+        return BigInteger.valueOf(tileSize)
+                .divide(BigInteger.valueOf(tileSize).gcd(BigInteger.valueOf(PANEL_ROWS)))
+                .multiply(BigInteger.valueOf(PANEL_ROWS))
+                .intValueExact();
+    }
+
+    /** Number of files. */
+    public int parts() {
+        return (order + partRows - 1) / partRows;
+    }
+
+    private String part(int index) {
+        return parts() == 1 ? file : file + "-%04d".formatted(index);
+    }
+
+    /** Writes all files: {@code tiles} as a symmetric matrix, or, if {@code upper}, as a triangular one. */
+    public void write(Tiles tiles) throws IOException {
+        for (int part = 0; part < parts(); part++) {
+            write(tiles, part);
+        }
+    }
+
+    /** Writes one of the files. */
+    public void write(Tiles tiles, int part) throws IOException {
+        WholeFile.write(storage, part(part), out -> write(tiles, part, false, out));
+    }
+
+    /** Writes the files of a matrix that is neither: each tile is read as it stands. */
     public void writeAll(HessianTiles tiles) throws IOException {
+        for (int part = 0; part < parts(); part++) {
+            writeAll(tiles, part);
+        }
+    }
+
+    /** Writes one of them. */
+    public void writeAll(HessianTiles tiles, int part) throws IOException {
         if (upper || tiles.grid().kept() != TileGrid.Kept.ALL) {
             throw new IllegalArgumentException("Cannot write " + file + ": tiles of the matrix are not kept");
         }
-        WholeFile.write(storage, file, out -> write(tiles, true, out));
+        WholeFile.write(storage, part(part), out -> write(tiles, part, true, out));
     }
 
-    private void write(Tiles tiles, boolean all, OutputStream out) throws IOException {
+    private void write(Tiles tiles, int part, boolean all, OutputStream out) throws IOException {
         int size = tiles.tileSize();
         int side = (order + size - 1) / size;
+        int first = part * partRows;
+        int end = (int) Math.min(order, (long) first + partRows);
+        if (first % size != 0 || end % size != 0 && end != order) {
+            throw new IllegalArgumentException(
+                    "Cannot write rows " + first + " to " + end + " of " + file + " from tiles of " + size);
+        }
         double[] tile = new double[size * size];
         float[] band = new float[Math.multiplyExact(Math.min(size, order), order)];
         SectionWriter sections = new SectionWriter(out);
         float[] panel = new float[Math.multiplyExact(PANEL_ROWS, order)];
         int filled = 0; // rows of the panel that the tile rows so far have given
-        for (int i = 0; i < side; i++) {
+        for (int i = first / size; i * size < end; i++) {
             int rows = Math.min(size, order - i * size);
             for (int j = upper ? i : 0; j < side; j++) {
                 boolean asStored = all || j >= i;
@@ -70,7 +121,14 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
         }
     }
 
+    /** Where a panel begins in its file. */
     private long offset(int panel) {
+        int firstRow = panel * PANEL_ROWS / partRows * partRows;
+        return before(panel) - before(firstRow / PANEL_ROWS);
+    }
+
+    /** Bytes of all panels before one. */
+    private long before(int panel) {
         long values = (long) panel * PANEL_ROWS * order;
         if (upper) {
             values -= (long) panel * (panel - 1) / 2 * PANEL_ROWS * PANEL_ROWS;
@@ -78,7 +136,7 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
         return values * Float.BYTES + (long) panel * SectionWriter.DIGEST_BYTES;
     }
 
-    /** Bytes of such a file. */
+    /** Bytes of all files. */
     public static long length(int order, boolean upper) {
         long bytes = 0;
         for (int row = 0; row < order; row += PANEL_ROWS) {
@@ -88,9 +146,9 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
         return bytes;
     }
 
-    /** Opens it. */
+    /** Opens it, that is, its first file. */
     public Reader open() throws IOException {
-        return new Reader(new SectionReader(storage, file));
+        return new Reader();
     }
 
     /** Bytes that an open reader holds. */
@@ -100,12 +158,21 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
 
     /** Reads rows; for one thread. */
     public final class Reader implements FactorPanels, HessianRows, TargetCorrection.Rows, Closeable {
-        private final SectionReader sections;
+        private SectionReader sections;
+        private int opened = -1;
         private float[] panel = new float[0];
         private int held = -1;
 
-        private Reader(SectionReader sections) {
-            this.sections = sections;
+        private Reader() throws IOException {
+            open(0);
+        }
+
+        private void open(int part) throws IOException {
+            if (opened != part) {
+                close();
+                sections = new SectionReader(storage, part(part));
+                opened = part;
+            }
         }
 
         @Override
@@ -127,6 +194,7 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
                         panel = new float[PANEL_ROWS * order];
                     }
                     held = -1;
+                    open(first / partRows);
                     sections.read(offset(index), panel, 0, have * columns);
                     held = index;
                 }
@@ -140,7 +208,10 @@ public record PanelFile(Storage storage, String file, int order, boolean upper) 
 
         @Override
         public void close() throws IOException {
-            sections.close();
+            if (sections != null) {
+                sections.close();
+                sections = null;
+            }
         }
     }
 }

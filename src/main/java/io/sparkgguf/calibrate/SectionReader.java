@@ -12,9 +12,9 @@ import java.nio.ByteOrder;
 /** Reads what {@link SectionWriter} wrote, and refuses what is no longer so. For one thread. */
 public final class SectionReader implements Closeable {
     private final RangeReader reader;
-    private final ByteBuffer buffer =
-            ByteBuffer.allocate(SectionWriter.BUFFER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private ByteBuffer buffer = ByteBuffer.allocate(0);
     private final Digest digest = new Digest();
+    private long written;
 
     public SectionReader(Storage storage, String file) throws IOException {
         reader = storage.open(file);
@@ -22,10 +22,10 @@ public final class SectionReader implements Closeable {
 
     /** Reads the section of {@code count} floats that begins at byte {@code offset}. */
     public void read(long offset, float[] into, int at, int count) throws IOException {
-        digest.reset();
+        int most = begin((long) count * Float.BYTES) / Float.BYTES;
         for (int done = 0; done < count; ) {
-            int part = Math.min(count - done, SectionWriter.BUFFER_BYTES / Float.BYTES);
-            fetch(offset + (long) done * Float.BYTES, part * Float.BYTES);
+            int part = Math.min(count - done, most);
+            fetch(offset + (long) done * Float.BYTES, part * Float.BYTES, done + part == count);
             buffer.asFloatBuffer().get(into, at + done, part);
             done += part;
         }
@@ -34,10 +34,10 @@ public final class SectionReader implements Closeable {
 
     /** Reads the section of {@code count} doubles that begins at byte {@code offset}. */
     public void read(long offset, double[] into, int at, int count) throws IOException {
-        digest.reset();
+        int most = begin((long) count * Double.BYTES) / Double.BYTES;
         for (int done = 0; done < count; ) {
-            int part = Math.min(count - done, SectionWriter.BUFFER_BYTES / Double.BYTES);
-            fetch(offset + (long) done * Double.BYTES, part * Double.BYTES);
+            int part = Math.min(count - done, most);
+            fetch(offset + (long) done * Double.BYTES, part * Double.BYTES, done + part == count);
             buffer.asDoubleBuffer().get(into, at + done, part);
             done += part;
         }
@@ -46,25 +46,38 @@ public final class SectionReader implements Closeable {
 
     /** Reads the section of {@code into.length} ints that begins at byte {@code offset}. */
     public void read(long offset, int[] into) throws IOException {
-        digest.reset();
+        int most = begin((long) into.length * Integer.BYTES) / Integer.BYTES;
         for (int done = 0; done < into.length; ) {
-            int part = Math.min(into.length - done, SectionWriter.BUFFER_BYTES / Integer.BYTES);
-            fetch(offset + (long) done * Integer.BYTES, part * Integer.BYTES);
+            int part = Math.min(into.length - done, most);
+            fetch(offset + (long) done * Integer.BYTES, part * Integer.BYTES, done + part == into.length);
             buffer.asIntBuffer().get(into, done, part);
             done += part;
         }
         requireSeal(offset, (long) into.length * Integer.BYTES);
     }
 
-    private void fetch(long offset, int bytes) throws IOException {
-        reader.readFully(offset, buffer.clear().array(), 0, bytes);
-        digest.update(buffer.array(), 0, bytes);
+    /** Begins a section of so many bytes, one at least; gives those that are read at once. */
+    private int begin(long bytes) {
+        digest.reset();
+        int part = (int) Math.min(bytes, SectionWriter.BUFFER_BYTES);
+        if (buffer.capacity() < part + SectionWriter.DIGEST_BYTES) {
+            buffer = ByteBuffer.allocate(part + SectionWriter.DIGEST_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        }
+        return part;
     }
 
-    private void requireSeal(long offset, long bytes) throws IOException {
+    /** Reads values, and with the last ones what was written as their digest: one request less. */
+    private void fetch(long offset, int bytes, boolean last) throws IOException {
+        int seal = last ? SectionWriter.DIGEST_BYTES : 0;
+        reader.readFully(offset, buffer.clear().array(), 0, bytes + seal);
+        digest.update(buffer.array(), 0, bytes);
+        if (last) {
+            written = buffer.getLong(bytes);
+        }
+    }
+
+    private void requireSeal(long offset, long bytes) {
         long found = digest.value();
-        reader.readFully(offset + bytes, buffer.clear().array(), 0, SectionWriter.DIGEST_BYTES);
-        long written = buffer.getLong(0);
         if (found != written) {
             throw new InvalidInputException(
                     ("Cannot use %s: its bytes %d to %d have the digest %s, written were bytes of"

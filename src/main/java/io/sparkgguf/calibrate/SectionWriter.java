@@ -15,7 +15,7 @@ public final class SectionWriter {
     static final int BUFFER_BYTES = 1 << 20;
 
     private final OutputStream out;
-    private final ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private ByteBuffer buffer = ByteBuffer.allocate(DIGEST_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     private final Digest digest = new Digest();
 
     /** @param out stays open */
@@ -46,7 +46,7 @@ public final class SectionWriter {
 
     private void append(float[] from, int at, int count) throws IOException {
         for (int done = 0; done < count; ) {
-            int part = Math.min(count - done, BUFFER_BYTES / Float.BYTES);
+            int part = Math.min(count - done, room((long) count * Float.BYTES) / Float.BYTES);
             buffer.clear().asFloatBuffer().put(from, at + done, part);
             put(part * Float.BYTES);
             done += part;
@@ -57,7 +57,7 @@ public final class SectionWriter {
     public void write(double[] from, int at, int count) throws IOException {
         digest.reset();
         for (int done = 0; done < count; ) {
-            int part = Math.min(count - done, BUFFER_BYTES / Double.BYTES);
+            int part = Math.min(count - done, room((long) count * Double.BYTES) / Double.BYTES);
             buffer.clear().asDoubleBuffer().put(from, at + done, part);
             put(part * Double.BYTES);
             done += part;
@@ -69,12 +69,21 @@ public final class SectionWriter {
     public void write(int... from) throws IOException {
         digest.reset();
         for (int done = 0; done < from.length; ) {
-            int part = Math.min(from.length - done, BUFFER_BYTES / Integer.BYTES);
+            int part = Math.min(from.length - done, room((long) from.length * Integer.BYTES) / Integer.BYTES);
             buffer.clear().asIntBuffer().put(from, done, part);
             put(part * Integer.BYTES);
             done += part;
         }
         seal();
+    }
+
+    /** Bytes that are put at once, of a section or row of it of so many. */
+    private int room(long bytes) {
+        int most = (int) Math.min(bytes, BUFFER_BYTES);
+        if (buffer.capacity() < most) {
+            buffer = ByteBuffer.allocate(most).order(ByteOrder.LITTLE_ENDIAN);
+        }
+        return most;
     }
 
     private void put(int bytes) throws IOException {

@@ -20,6 +20,14 @@ final class ByteSize {
         }
     }
 
+    /** Heaps as Spark's own options have them: a number alone is of MiB. */
+    static final class Heap implements ITypeConverter<Long> {
+        @Override
+        public Long convert(String text) {
+            return parse(text.strip().matches("\\d+") ? text.strip() + "m" : text, 1024);
+        }
+    }
+
     /** File sizes as llama-gguf-split reads them: {@code 2G} is 2 * 1000 * 1000 * 1000. */
     static final class Decimal implements ITypeConverter<Long> {
         @Override

@@ -1,23 +1,26 @@
 package io.sparkgguf.cli;
 
+import io.sparkgguf.job.PlannedCluster;
 import io.sparkgguf.job.Prepared;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.report.CalibrationReport;
+import io.sparkgguf.report.CostReport;
 import io.sparkgguf.report.PlanReport;
 import io.sparkgguf.report.ReportFile;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.util.stream.Collectors;
 
 /** A plan for people, or in JSON. */
 final class PlanPrinter {
     private PlanPrinter() {}
 
-    static void print(Prepared prepared, boolean json, PrintWriter out) {
+    /** @param cluster null when none was asked about */
+    static void print(Prepared prepared, PlannedCluster cluster, boolean json, PrintWriter out) {
+        PlanReport report = prepared.planReport(cluster);
         if (json) {
-            out.print(new String(ReportFile.json(prepared.planReport()), StandardCharsets.UTF_8));
+            out.print(new String(ReportFile.json(report), StandardCharsets.UTF_8));
             out.flush();
             return;
         }
@@ -33,7 +36,6 @@ final class PlanPrinter {
                     tensor.bytes(),
                     tensor.choice().detail());
         }
-        PlanReport report = prepared.planReport();
         out.println();
         report.warnings().forEach(warning -> out.println("warning: " + warning));
         for (OutputFile file : plan.files()) {
@@ -48,8 +50,8 @@ final class PlanPrinter {
                 ByteSize.text(plan.fileBytes()),
                 plan.bitsPerWeight());
         out.printf(
-                "%,d work units, at most %s of memory each, about %s of one core%n",
-                plan.units().size(), ByteSize.text(plan.peakUnitMemory()), duration(plan.coreSeconds()));
+                "%,d work units, at most %s of memory each%n",
+                plan.units().size(), ByteSize.text(plan.peakUnitMemory()));
         CalibrationReport calibration = report.calibration();
         if (calibration != null) {
             out.printf(
@@ -62,14 +64,55 @@ final class PlanPrinter {
                     calibration.shards(),
                     calibration.solved(),
                     calibration.weighted());
-            out.printf(
-                    "memory of a task at its peak: %s; work folder: up to %s besides parts%n",
-                    calibration.memory().entrySet().stream()
-                            .map(task -> task.getKey() + " " + ByteSize.text(task.getValue()))
-                            .collect(Collectors.joining(", ")),
-                    ByteSize.text(calibration.diskBytes()));
         }
+        print(report.cost(), out);
         out.flush();
+    }
+
+    private static void print(CostReport cost, PrintWriter out) {
+        boolean clustered = cost.cluster() != null;
+        out.printf(
+                "%n%-10s %9s %14s %14s %12s %12s %12s%s%n",
+                "stage",
+                "tasks",
+                "time of a core",
+                "longest task",
+                "memory",
+                "reads",
+                "writes",
+                clustered ? String.format("  %-8s %12s", "at once", "wall time") : "");
+        for (CostReport.Stage stage : cost.stages()) {
+            out.printf(
+                    "%-10s %,9d %14s %14s %12s %12s %12s%s%n",
+                    stage.kind(),
+                    stage.tasks(),
+                    duration(stage.coreSeconds()),
+                    duration(stage.longestSeconds()),
+                    ByteSize.text(stage.memory()),
+                    ByteSize.text(stage.readBytes()),
+                    ByteSize.text(stage.writtenBytes()),
+                    clustered ? String.format("  %-8d %12s", stage.atOnce(), duration(stage.seconds())) : "");
+        }
+        out.printf(
+                "about %.1f core-hours; with any number of cores %s%n",
+                cost.coreSeconds() / 3600, duration(cost.criticalSeconds()));
+        out.printf(
+                "a task holds at most %s, the driver %s; the work folder holds at most %s; tasks tell the driver %s; nothing"
+                        + " is shuffled%n",
+                ByteSize.text(cost.taskMemory()),
+                ByteSize.text(cost.driverMemory()),
+                ByteSize.text(cost.workBytes()),
+                ByteSize.text(cost.resultBytes()));
+        if (clustered) {
+            CostReport.Cluster cluster = cost.cluster();
+            out.printf(
+                    "on %d executors of %s and %d cores, each task moving %s a second: about %s%n",
+                    cluster.executors(),
+                    ByteSize.text(cluster.executorMemory()),
+                    cluster.cores(),
+                    ByteSize.text(cluster.bandwidth()),
+                    duration(cluster.seconds()));
+        }
     }
 
     /** For people: {@code 12 s}, {@code 3 min 20 s}, {@code 5 h 12 min}. */

@@ -99,7 +99,7 @@ final class QuantizeCommand implements Callable<Integer> {
                 ConsoleProgress progress = ConsoleProgress.standard(quiet || dryRun)) {
             QuantizeJob job = new QuantizeJob(session, settings, progress);
             if (dryRun) {
-                PlanPrinter.print(job.prepare(), false, spec.commandLine().getOut());
+                PlanPrinter.print(job.prepare(), null, false, spec.commandLine().getOut());
                 return 0;
             }
             Summary.print(

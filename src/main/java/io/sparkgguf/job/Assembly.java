@@ -5,6 +5,7 @@ import io.sparkgguf.assemble.Copied;
 import io.sparkgguf.assemble.Part;
 import io.sparkgguf.assemble.RangeCopier;
 import io.sparkgguf.job.stage.Progress;
+import io.sparkgguf.job.stage.Recall;
 import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.job.stage.Stage;
 import io.sparkgguf.job.work.Outputs;
@@ -18,9 +19,11 @@ import io.sparkgguf.storage.RangeSink;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.WholeFile;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 
@@ -29,6 +32,9 @@ import java.util.stream.IntStream;
  * other byte. Parts that turn out missing or wrong are made again, and ranges that a place lost are written again.
  */
 final class Assembly {
+    /** The stage in the journal: ranges that places have taken, by the upload that they belong to. */
+    private static final String JOURNAL = "assemble";
+
     /** How often what is damaged is made again before it is given up. */
     private static final int ROUNDS = 3;
 
@@ -36,6 +42,7 @@ final class Assembly {
     private final Storage storage;
     private final Plan plan;
     private final WorkFolder work;
+    private final Outputs outputs;
     private final List<FileCommit> commits;
     private final Progress progress;
     private final List<String> notes = new ArrayList<>();
@@ -45,6 +52,7 @@ final class Assembly {
         this.storage = session.storage();
         this.plan = plan;
         this.work = work;
+        this.outputs = outputs;
         this.commits = outputs.commits();
         this.progress = progress;
     }
@@ -79,7 +87,13 @@ final class Assembly {
             sinks.add(commit.sink(own.size()));
         }
         RangeCopier copier = new RangeCopier(storage, sinks);
-        String[] receipts = new String[ranges.size()];
+        String[] receipts =
+                ranges.stream().map(this::earlier).map(Copied::receipt).toArray(String[]::new);
+        int put = (int) Arrays.stream(receipts).filter(Objects::nonNull).count();
+        if (put > 0) {
+            progress.say("spark-gguf: %d of %d ranges of the output were written by an earlier run"
+                    .formatted(put, receipts.length));
+        }
         boolean[] sealed = new boolean[commits.size()];
         for (int round = 0; !isSealed(sealed); round++) {
             Damage damage = copy(copier, ranges, receipts, round);
@@ -131,6 +145,19 @@ final class Assembly {
         return parts;
     }
 
+    /** What the journal knows of a range; no receipt when nothing does, or the place forgot it. */
+    private Copied earlier(ByteRange range) {
+        Copied known =
+                outputs.isGoneOnWith(range.output()) ? work.journal().known(JOURNAL, item(range), Copied.class) : null;
+        return known == null ? new Copied(null, List.of(), null) : known;
+    }
+
+    /** A range's name in the journal: of these bytes, in this upload. */
+    private String item(ByteRange range) {
+        byte[] handle = commits.get(range.output()).handle().getBytes(StandardCharsets.UTF_8);
+        return "%s %d %d".formatted(Digest.hex(Digest.of(handle, 0, handle.length)), range.offset(), range.length());
+    }
+
     /** Writes the ranges that have no receipt. */
     private Damage copy(RangeCopier copier, List<ByteRange> ranges, String[] receipts, int round) throws IOException {
         int[] open = IntStream.range(0, receipts.length)
@@ -142,6 +169,19 @@ final class Assembly {
                 .size(ByteRange::length)
                 .memory(range ->
                         RangeCopier.MEMORY + commits.get(range.output()).memory(range.length()))
+                .recall(new Recall<>() {
+                    @Override
+                    public Copied known(int item) {
+                        return null;
+                    }
+
+                    @Override
+                    public void learned(int item, Copied copied) throws IOException {
+                        if (copied.receipt() != null && !copied.receipt().isEmpty()) {
+                            work.journal().record(JOURNAL, item(now.get(item)), copied, List.of());
+                        }
+                    }
+                })
                 .run(session, progress);
         TreeSet<Integer> damaged = new TreeSet<>();
         String reason = null;

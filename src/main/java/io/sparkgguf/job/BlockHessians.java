@@ -47,12 +47,7 @@ final class BlockHessians {
     /** What tasks do with the Hessians of a block. */
     static HessianTasks tasks(BlockStages stages, int block) {
         CalibrationSettings asked = stages.calibration().settings();
-        return new HessianTasks(
-                stages.storage(),
-                stages.calibration().folder(),
-                block,
-                asked.gptq(),
-                asked.work().taskMemory());
+        return new HessianTasks(stages.storage(), stages.calibration().folder(), block, asked.gptq(), asked.work());
     }
 
     /**
@@ -119,14 +114,14 @@ final class BlockHessians {
             factors.add(new HessianTasks.FactorItem(
                     input, grids.get(input), calibration.tokens().counted(false), solved, held, isPaired(input)));
         }
-        if (!journal.knowsAll(
-                key("factors"), inputs.stream().map(LinearInput::name).toList())) {
+        FactorStages rounds = new FactorStages(hessians, name("factors"), new Runner());
+        if (!rounds.isDone(factors)) {
             ShardTasks.Outcome nonFinite = sums(done, keep, tiles);
             if (nonFinite != null) {
                 return new Seen(null, nonFinite);
             }
         }
-        return new Seen(factors(factors), null);
+        return new Seen(rounds.run(factors), null);
     }
 
     private boolean isSolved(LinearInput input) {
@@ -213,16 +208,39 @@ final class BlockHessians {
         return stages.shards("hessians", name("Hessians"), pass(stages, at, inputs.get(0)), calibration.shards(), task);
     }
 
-    private List<HessianTasks.Factored> factors(List<HessianTasks.FactorItem> factors) throws IOException {
-        return stages.run(
-                "factors",
-                key("factors"),
-                Stage.of(name("factors"), factors, Noted.of(hessians::factor))
-                        .describe(TensorNames.behind(name("factors of"), labels()))
-                        .cost(item -> Math.pow(item.grid().order(), 3))
-                        .size(item -> item.grid().memory()),
-                item -> item.input().name(),
-                HessianTasks.Factored.class);
+    /** Factors with the journal's memory. */
+    private final class Runner implements FactorStages.Runner {
+        @Override
+        public List<FactorTasks.Done> run(
+                String name, String description, List<FactorTasks.Item> items, FactorTasks tasks) throws IOException {
+            return stages.run(
+                    "factors",
+                    key("factors"),
+                    Stage.of(name, items, Noted.of(tasks::run))
+                            .describe(description)
+                            .cost(tasks::cost)
+                            .size(FactorTasks::size),
+                    FactorTasks.Item::label,
+                    FactorTasks.Done.class);
+        }
+
+        @Override
+        public FactorTasks.Done known(FactorTasks.Item item) {
+            return journal.known(key("factors"), item.label(), FactorTasks.Done.class);
+        }
+
+        @Override
+        public void forget(List<FactorTasks.Item> items) throws IOException {
+            for (FactorTasks.Item item : items) {
+                journal.forget(key("factors"), item.label());
+            }
+            journal.flush();
+        }
+
+        @Override
+        public void release(String folder) throws IOException {
+            journal.releaseFiles(key("factors"), folder);
+        }
     }
 
     /** Removes all that was made for the block but moved states; its tensors are done. */

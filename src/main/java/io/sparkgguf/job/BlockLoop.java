@@ -100,18 +100,23 @@ final class BlockLoop {
 
     /** Does it. When files of the work folder turn out lost or damaged, goes back to what made them. */
     Outcome run() throws IOException {
+        if (work.isResumed()) {
+            check();
+        }
         for (int round = 1; ; round++) {
             try {
                 return loop();
             } catch (IOException | InvalidInputException e) {
-                if (round == ROUNDS
-                        || session.isInterrupted()
-                        || !mayBeLoss(e)
-                        || Inventory.check(session, storage, journal, progress).isEmpty()) {
+                if (round == ROUNDS || session.isInterrupted() || !mayBeLoss(e) || !check()) {
                     throw e;
                 }
             }
         }
+    }
+
+    /** Whether something was lost, which is not known any more then. */
+    private boolean check() throws IOException {
+        return !Inventory.check(session, storage, journal, progress).isEmpty();
     }
 
     /** Whether a failure speaks of reading a file in the work folder. */

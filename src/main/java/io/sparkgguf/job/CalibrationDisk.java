@@ -1,6 +1,7 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.calibrate.HiddenStates;
+import io.sparkgguf.calibrate.OrderedRows;
 import io.sparkgguf.calibrate.PanelFile;
 import io.sparkgguf.calibrate.SectionWriter;
 import io.sparkgguf.calibrate.TileGrid;
@@ -70,11 +71,19 @@ final class CalibrationDisk {
             return importance;
         }
         long rewritten = SectionWriter.length(grid.values(), Double.BYTES); // a tile beside the one that it replaces
+        long made = FactorTasks.isSpread(grid, plan.settings().work())
+                ? spread(grid) + SectionWriter.length(order, Double.BYTES)
+                : grid.stored();
         return importance
-                + grid.stored()
+                + made
                 + rewritten
                 + (held ? 2 : 1) * PanelFile.length(order, false)
                 + PanelFile.length(order, true)
                 + SUMMARY_SECTIONS * SectionWriter.length(order, Float.BYTES);
+    }
+
+    /** The rows and the ordered matrix; later that, the factor in reverse, squares that were begun, and the factor. */
+    private static long spread(TileGrid grid) {
+        return Math.max(OrderedRows.stored(grid) + grid.stored(), 4 * grid.stored());
     }
 }

@@ -8,9 +8,10 @@ import io.sparkgguf.gptq.RowSolver;
 import io.sparkgguf.model.forward.Decoder;
 import io.sparkgguf.model.forward.DecoderConfig;
 import io.sparkgguf.model.forward.LinearInput;
+import io.sparkgguf.plan.CostModel;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
-import io.sparkgguf.plan.SolveMemory;
+import io.sparkgguf.plan.SolveCost;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.quant.mix.TypeChoice;
@@ -153,8 +154,8 @@ final class CalibrationPlan {
         return method == Method.GPTQ && settings.targetCorrection() > 0;
     }
 
-    /** What solving a tensor holds, or null when it is rounded. */
-    SolveMemory memory(TypeChoice choice) {
+    /** What solving a tensor takes, or null when it is rounded. */
+    SolveCost solving(TypeChoice choice) {
         if (!solves(choice)) {
             return null;
         }
@@ -162,7 +163,13 @@ final class CalibrationPlan {
         long one = SolveTask.memory(choice.type(), settings.gptq(), corrects(), 1, columns);
         long more = SolveTask.memory(choice.type(), settings.gptq(), corrects(), 65, columns);
         long perRow = Math.max(1, (more - one + 63) / 64);
-        return new SolveMemory(settings.work().solveMemory(), Math.max(0, one - perRow), perRow);
+        double nanos = CostModel.nanosOfSolving(
+                choice.type(),
+                columns,
+                settings.gptq().sweeps(),
+                tokens.heldOut().count() > 0,
+                corrects());
+        return new SolveCost(settings.work().solveMemory(), Math.max(0, one - perRow), perRow, nanos);
     }
 
     /** The blocks of the plan, and behind them the head if it is calibrated. */
@@ -281,14 +288,19 @@ final class CalibrationPlan {
                 .orElse(0);
         long taskMemory = settings.work().taskMemory();
         long forward = Decoder.memory(config, 0, batch) + (long) batch * config.width() * Float.BYTES;
-        memory.put("forward", forward);
-        memory.put("hessians", (corrects() ? 2 : 1) * forward + HessianPart.memory(all, taskMemory, batch, corrects()));
+        int paths = corrects() ? 2 : 1;
+        memory.put("forward", forward + ShardTasks.keptMemory(config, 1));
+        memory.put(
+                "hessians",
+                paths * forward
+                        + ShardTasks.keptMemory(config, paths)
+                        + HessianPart.memory(all, taskMemory, batch, corrects()));
         long tile = all.values().stream().mapToLong(TileGrid::values).max().orElse(0) * Double.BYTES;
         memory.put("sums", 2 * tile);
         memory.put(
                 "factors",
                 all.values().stream()
-                        .mapToLong(grid -> HessianTasks.factorMemory(grid, taskMemory))
+                        .mapToLong(grid -> FactorTasks.memory(grid, settings.work()))
                         .max()
                         .orElse(0));
         return memory;

@@ -69,9 +69,18 @@ public record CalibrationSettings(
      * @param tileSize rows of a Hessian's tile
      * @param taskMemory bytes of the tiles that a task keeps while it sums
      * @param solveMemory bytes that solving a slice of rows may hold
+     * @param wholeColumns columns of a Hessian up to which one task makes its factor; that of a larger one is made by many
      */
-    public record Work(int shardTokens, int tileSize, long taskMemory, long solveMemory) implements Serializable {
+    public record Work(int shardTokens, int tileSize, long taskMemory, long solveMemory, int wholeColumns)
+            implements Serializable {
+        public static final int WHOLE_COLUMNS = 6144;
+
         public static final Work DEFAULT = new Work(8192, 512, 512L << 20, 256L << 20);
+
+        /** With factors cut as a rule. */
+        public Work(int shardTokens, int tileSize, long taskMemory, long solveMemory) {
+            this(shardTokens, tileSize, taskMemory, solveMemory, WHOLE_COLUMNS);
+        }
 
         public Work {
             requirePositive("--shard-tokens", shardTokens);

@@ -25,15 +25,28 @@ final class HessianTasks implements Serializable {
     private final CalibrationFolder folder;
     private final int block;
     private final GptqOptions options;
-    private final long memory;
+    private final CalibrationSettings.Work work;
 
-    /** @param memory bytes that a task may hold for tiles */
-    HessianTasks(Storage storage, CalibrationFolder folder, int block, GptqOptions options, long memory) {
+    /** @param work how sums are cut, and what a task may hold for tiles */
+    HessianTasks(
+            Storage storage, CalibrationFolder folder, int block, GptqOptions options, CalibrationSettings.Work work) {
         this.storage = storage.scratch(); // all of it is gone with its block
         this.folder = folder;
         this.block = block;
         this.options = options;
-        this.memory = memory;
+        this.work = work;
+    }
+
+    GptqOptions options() {
+        return options;
+    }
+
+    CalibrationSettings.Work work() {
+        return work;
+    }
+
+    Storage storage() {
+        return storage;
     }
 
     /**
@@ -67,41 +80,73 @@ final class HessianTasks implements Serializable {
      * @param deadColumns columns whose input is always 0
      * @param columns of the input
      * @param fallback null, or why there is no factor
-     * @param nanos of the task
+     * @param nanos of its tasks
      */
     record Factored(
             LinearInput input, double lambda, int raised, int deadColumns, int columns, String fallback, long nanos)
             implements Serializable {
+        static Factored of(LinearInput input, HessianSummary summary, long nanos) {
+            return new Factored(
+                    input,
+                    summary.lambda(),
+                    summary.raised(),
+                    summary.deadColumns(),
+                    summary.columns(),
+                    summary.fallback().orElse(null),
+                    nanos);
+        }
+
+        /** The same with all nanoseconds that it took. */
+        Factored after(long all) {
+            return new Factored(input, lambda, raised, deadColumns, columns, fallback, all);
+        }
+
         /** Whether the tokens say nothing at all of these columns. */
         boolean isDead() {
             return deadColumns == columns;
         }
     }
 
-    private HessianTiles hessian(LinearInput input, TileGrid grid, boolean heldOut) {
+    HessianTiles hessian(LinearInput input, TileGrid grid, boolean heldOut) {
         return new HessianTiles(storage, folder.hessian(storage, block, input, heldOut), grid);
     }
 
-    private HessianTiles delta(LinearInput input, TileGrid grid, boolean heldOut) {
+    HessianTiles delta(LinearInput input, TileGrid grid, boolean heldOut) {
         return new HessianTiles(storage, folder.delta(storage, block, input, heldOut), grid.all());
     }
 
+    /** What is only there while a large factor is made: rows to be ordered, the ordered matrix, factors of attempts. */
+    String scratch(LinearInput input, String what) {
+        return folder.factor(storage, block, input) + "-" + what;
+    }
+
+    /** The tiles of a factor. */
+    HessianTiles factor(LinearInput input, TileGrid grid) {
+        return new HessianTiles(storage, folder.factor(storage, block, input), grid);
+    }
+
+    private PanelFile panels(LinearInput input, int order, String matrix, boolean upper) {
+        String file = folder.panels(storage, block, input, matrix);
+        TileGrid grid = TileGrid.of(order, work.tileSize());
+        return new PanelFile(
+                storage,
+                file,
+                order,
+                upper,
+                FactorTasks.isSpread(grid, work) ? PanelFile.partRows(grid.tileSize()) : order);
+    }
+
     PanelFile factorPanels(LinearInput input, int order) {
-        return new PanelFile(storage, folder.panels(storage, block, input, "factor"), order, true);
+        return panels(input, order, "factor", true);
     }
 
     PanelFile hessianPanels(LinearInput input, int order, boolean heldOut) {
-        return new PanelFile(
-                storage, folder.panels(storage, block, input, heldOut ? "held-out" : "training"), order, false);
+        return panels(input, order, heldOut ? "held-out" : "training", false);
     }
 
     /** The rows of Δ. */
     PanelFile deltaPanels(LinearInput input, int order, boolean heldOut) {
-        return new PanelFile(
-                storage,
-                folder.panels(storage, block, input, heldOut ? "held-out-delta" : "training-delta"),
-                order,
-                false);
+        return panels(input, order, heldOut ? "held-out-delta" : "training-delta", false);
     }
 
     /** Adds up one tile. */
@@ -119,7 +164,7 @@ final class HessianTasks implements Serializable {
         return System.nanoTime() - start;
     }
 
-    /** Bytes that {@link #factor} holds. */
+    /** Bytes that {@link #factor(FactorItem)} holds. */
     static long factorMemory(TileGrid grid, long memory) {
         long tile = (long) grid.values() * Double.BYTES;
         long band = (long) grid.side() * tile;
@@ -142,8 +187,8 @@ final class HessianTasks implements Serializable {
             int dead = (int) Arrays.stream(diagonal).filter(value -> value == 0).count();
             return new Factored(input, 0, 0, dead, grid.order(), null, System.nanoTime() - start);
         }
-        HessianTiles factor = new HessianTiles(storage, folder.factor(storage, block, input), grid);
-        HessianSummary summary = HessianFactor.compute(hessian, item.tokens(), options, factor, memory);
+        HessianTiles factor = factor(input, grid);
+        HessianSummary summary = HessianFactor.compute(hessian, item.tokens(), options, factor, work.taskMemory());
         writeImportance(input, summary.importance());
         writeSummary(input, summary);
         hessianPanels(input, grid.order(), false).write(hessian);
@@ -159,24 +204,17 @@ final class HessianTasks implements Serializable {
         if (summary.fallback().isEmpty()) {
             factorPanels(input, grid.order()).write(factor);
         }
-        return new Factored(
-                input,
-                summary.lambda(),
-                summary.raised(),
-                summary.deadColumns(),
-                summary.columns(),
-                summary.fallback().orElse(null),
-                System.nanoTime() - start);
+        return Factored.of(input, summary, System.nanoTime() - start);
     }
 
-    private void writeImportance(LinearInput input, float[] importance) throws IOException {
+    void writeImportance(LinearInput input, float[] importance) throws IOException {
         WholeFile.write(
                 storage,
                 folder.importance(storage, block, input),
                 out -> new SectionWriter(out).write(importance, 0, importance.length));
     }
 
-    private void writeSummary(LinearInput input, HessianSummary summary) throws IOException {
+    void writeSummary(LinearInput input, HessianSummary summary) throws IOException {
         WholeFile.write(storage, folder.summary(storage, block, input), out -> {
             SectionWriter sections = new SectionWriter(out);
             sections.write(summary.order());

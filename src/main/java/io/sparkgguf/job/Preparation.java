@@ -10,6 +10,7 @@ import io.sparkgguf.model.forward.DecoderConfig;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.Planner;
+import io.sparkgguf.plan.RunCost;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.quant.mix.InputTensor;
@@ -75,11 +76,12 @@ final class Preparation {
                 layouts(planner, checkpoint),
                 entries::get,
                 settings.unitMemory(),
-                choice -> calibration == null ? null : calibration.memory(choice));
+                choice -> calibration == null ? null : calibration.solving(choice));
         if (settings.output() != null) {
             Targets.check(storage, settings, checkpoint, plan);
         }
         warnOfMissingImportance(importance, plan);
+        RunCost cost = calibration == null ? RunCost.of(plan) : new CalibrationCost(calibration, plan).run();
         return new Prepared(
                 checkpoint,
                 metadata,
@@ -88,7 +90,8 @@ final class Preparation {
                 calibration,
                 fingerprint(checkpoint, calibration == null ? null : calibration.tokens()),
                 List.copyOf(warnings),
-                planReport(checkpoint, plan, calibration));
+                cost,
+                planReport(checkpoint, plan, calibration, cost));
     }
 
     private CalibrationPlan calibration(Checkpoint checkpoint) throws IOException {
@@ -228,7 +231,7 @@ final class Preparation {
         }
     }
 
-    private PlanReport planReport(Checkpoint checkpoint, Plan plan, CalibrationPlan calibration) {
+    private PlanReport planReport(Checkpoint checkpoint, Plan plan, CalibrationPlan calibration, RunCost cost) {
         int[] units = new int[plan.tensors().size()];
         for (WorkUnit unit : plan.units()) {
             units[unit.tensor()]++;
@@ -243,7 +246,7 @@ final class Preparation {
                 plan.bitsPerWeight(),
                 plan.units().size(),
                 plan.peakUnitMemory(),
-                plan.coreSeconds(),
+                CostReports.of(cost, null),
                 calibration == null ? null : calibration.report(plan),
                 outputs(plan),
                 plan.tensors().stream()

@@ -2,6 +2,7 @@ package io.sparkgguf.job;
 
 import io.sparkgguf.job.work.Fingerprint;
 import io.sparkgguf.plan.Plan;
+import io.sparkgguf.plan.RunCost;
 import io.sparkgguf.report.PlanReport;
 import io.sparkgguf.storage.PinnedStorage;
 import io.sparkgguf.storage.Storage;
@@ -18,6 +19,7 @@ import java.util.List;
  * @param calibration how blocks are calibrated, or null for a run without
  * @param fingerprint of all that decides the result
  * @param warnings what will not be as asked
+ * @param cost what it will take
  * @param planReport the same for machines
  */
 public record Prepared(
@@ -28,7 +30,13 @@ public record Prepared(
         CalibrationPlan calibration,
         Fingerprint fingerprint,
         List<String> warnings,
+        RunCost cost,
         PlanReport planReport) {
+
+    /** The plan for machines, with what it would come to on a cluster. */
+    public PlanReport planReport(PlannedCluster cluster) {
+        return planReport.withCost(CostReports.of(cost, cluster));
+    }
 
     /** The storage for tasks: what they make comes from the files that were planned with, or from none. */
     PinnedStorage pin(Storage storage) {

@@ -94,7 +94,7 @@ public final class QuantizeJob {
         Plan plan = prepared.plan();
         run.create(how, Results.JSON, progress);
         timed("start", () -> start(plan));
-        if (work.isResumed()) {
+        if (work.isResumed() && prepared.calibration() == null) {
             timed("check", () -> Inventory.check(session, storage, work.journal(), progress));
         }
         BlockLoop.Outcome loop = prepared.calibration() == null ? null : timed("calibrate", () -> calibrate(prepared));

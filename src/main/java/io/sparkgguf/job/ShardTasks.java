@@ -26,6 +26,9 @@ final class ShardTasks implements Serializable {
      */
     static final int BATCH_TOKENS = 2048;
 
+    /** Bytes that a pass over a block may keep of its weights, so that they are not read again for each batch. */
+    private static final long KEPT_BYTES = 256L << 20;
+
     private final Storage storage;
     private final CalibrationFolder folder;
     private final DecoderConfig config;
@@ -56,25 +59,28 @@ final class ShardTasks implements Serializable {
     record Outcome(long nanos, String nonFinite) implements Serializable {}
 
     private interface Body {
-        void run(Decoder decoder) throws IOException;
+        void run(WeightSource weights) throws IOException;
     }
 
     private interface PairedBody {
         void run(Decoder now, Decoder original) throws IOException;
     }
 
-    private Outcome run(Shard shard, Body body) throws IOException {
-        return run(shard, weights, body);
-    }
-
     /** Runs with both weights; {@code original} is null when nothing is paired. */
-    private Outcome runPaired(Shard shard, PairedBody body) throws IOException {
+    private Outcome runPaired(Shard shard, long memory, PairedBody body) throws IOException {
         if (!paired) {
-            return run(shard, weights, decoder -> body.run(decoder, null));
+            return run(shard, weights, memory, source -> body.run(new Decoder(config, source), null));
         }
-        try (WeightSource source = originalWeights().open(storage)) {
+        if (weights.quantized() == null) { // the same ones: what one has read the other need not
+            return run(
+                    shard,
+                    weights,
+                    memory,
+                    source -> body.run(new Decoder(config, source), new Decoder(config, source)));
+        }
+        try (WeightSource source = new KeptWeights(originalWeights().open(storage), memory / 2)) {
             Decoder original = new Decoder(config, source);
-            return run(shard, weights, decoder -> body.run(decoder, original));
+            return run(shard, weights, memory / 2, now -> body.run(new Decoder(config, now), original));
         }
     }
 
@@ -82,15 +88,26 @@ final class ShardTasks implements Serializable {
         return new BlendedWeights(weights.original(), null, weights.allowNonFinite());
     }
 
-    private Outcome run(Shard shard, BlendedWeights by, Body body) throws IOException {
+    private Outcome run(Shard shard, BlendedWeights by, long memory, Body body) throws IOException {
         long start = System.nanoTime();
         String nonFinite = null;
-        try (WeightSource source = by.open(storage)) {
-            body.run(new Decoder(config, source));
+        try (WeightSource source = new KeptWeights(by.open(storage), memory)) {
+            body.run(source);
         } catch (NonFiniteActivationException e) {
             nonFinite = e.getMessage() + " (shard " + shard.id() + " of the calibration tokens)";
         }
         return new Outcome(System.nanoTime() - start, nonFinite);
+    }
+
+    /**
+     * Bytes of weights that a pass over a block keeps.
+     *
+     * @param paths by how many weights it goes
+     */
+    static long keptMemory(DecoderConfig config, int paths) {
+        long attention = 2L * config.queryColumns() + 2L * config.keyValueColumns();
+        long weights = config.width() * (attention + 3L * config.feedForward());
+        return Math.min(KEPT_BYTES, paths * Float.BYTES * weights);
     }
 
     private HiddenStates hidden(int block, Shard shard) {
@@ -110,7 +127,7 @@ final class ShardTasks implements Serializable {
 
     /** Writes the hidden states before the first block. */
     Outcome embed(Tokens tokens) throws IOException {
-        return runPaired(tokens.shard(), (now, original) -> {
+        return runPaired(tokens.shard(), 0, (now, original) -> {
             embed(tokens, now, hidden(0, tokens.shard()));
             if (paired) {
                 embed(tokens, original, originalHidden(0, tokens.shard()));
@@ -137,8 +154,9 @@ final class ShardTasks implements Serializable {
         return run(
                 shard,
                 originalWeights(),
-                decoder -> walk(
-                        decoder,
+                KEPT_BYTES,
+                source -> walk(
+                        new Decoder(config, source),
                         block,
                         shard,
                         originalHidden(block, shard),
@@ -154,8 +172,16 @@ final class ShardTasks implements Serializable {
     private Outcome walk(int block, Shard shard, BlockObserver observer, Begin begin) throws IOException {
         return run(
                 shard,
-                decoder ->
-                        walk(decoder, block, shard, hidden(block, shard), hidden(block + 1, shard), observer, begin));
+                weights,
+                KEPT_BYTES,
+                source -> walk(
+                        new Decoder(config, source),
+                        block,
+                        shard,
+                        hidden(block, shard),
+                        hidden(block + 1, shard),
+                        observer,
+                        begin));
     }
 
     private static void walk(
@@ -225,7 +251,8 @@ final class ShardTasks implements Serializable {
     }
 
     private Outcome look(int block, Shard shard, HessianPart part, LinearInput last) throws IOException {
-        return run(shard, decoder -> {
+        return run(shard, weights, KEPT_BYTES, source -> {
+            Decoder decoder = new Decoder(config, source);
             float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
             try (HiddenStates.Reader before = hidden(block, shard).open()) {
                 for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
@@ -240,7 +267,7 @@ final class ShardTasks implements Serializable {
     /** Each batch in its original states first, then in those that now are. */
     private Outcome lookAtBoth(int block, Shard shard, HessianPart part, LinearInput last, boolean keep)
             throws IOException {
-        return runPaired(shard, (now, original) -> {
+        return runPaired(shard, KEPT_BYTES, (now, original) -> {
             float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
             float[] originals = new float[states.length];
             try (HiddenStates.Reader before = hidden(block, shard).open();
@@ -271,7 +298,7 @@ final class ShardTasks implements Serializable {
         int block = config.blocks();
         LinearInput input = CalibrationPlan.HEAD;
         try (HessianPart part = new HessianPart(Map.of(input, grid), memory, shard, paired)) {
-            Outcome outcome = runPaired(shard, (decoder, original) -> {
+            Outcome outcome = runPaired(shard, 0, (decoder, original) -> {
                 float[] states = new float[Math.multiplyExact(largest(shard), width)];
                 float[] normed = new float[states.length];
                 try (HiddenStates.Reader before = hidden(block, shard).open();

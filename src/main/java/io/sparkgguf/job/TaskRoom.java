@@ -14,7 +14,7 @@ final class TaskRoom {
         CalibrationPlan calibration = prepared.calibration();
         if (calibration != null) {
             calibration.memory(calibration.blocks(plan)).forEach((kind, bytes) -> {
-                Kind told = KINDS.get(kind);
+                Kind told = KINDS.getOrDefault(kind, new Kind("calibration's step '" + kind + "'", LESS_TILES));
                 session.requireRoom(told.what(), bytes, told.remedy());
             });
         }
@@ -24,11 +24,13 @@ final class TaskRoom {
                 calibration == null ? "a smaller --unit-memory" : "a smaller --unit-memory and --solve-memory");
     }
 
+    private static final String LESS_TILES = "a smaller --hessian-memory";
+
     private record Kind(String what, String remedy) {}
 
     private static final Map<String, Kind> KINDS = Map.of(
             "forward", new Kind("taking a batch of tokens through a block", null),
-            "hessians", new Kind("summing Hessians", "a smaller --hessian-memory"),
+            "hessians", new Kind("summing Hessians", LESS_TILES),
             "sums", new Kind("adding up a tile of a Hessian", null),
-            "factors", new Kind("factoring a Hessian", "a smaller --hessian-memory"));
+            "factors", new Kind("factoring a Hessian", LESS_TILES));
 }

@@ -75,7 +75,7 @@ public final class Planner {
             List<GgufLayout> layouts,
             Function<String, ImatrixEntry> importance,
             long unitMemory,
-            Function<TypeChoice, SolveMemory> solved) {
+            Function<TypeChoice, SolveCost> solved) {
         UnitCutter cutter = new UnitCutter(unitMemory);
         List<String> names = GgufSplit.fileNames(output, layouts.size());
         List<OutputFile> files = new ArrayList<>();

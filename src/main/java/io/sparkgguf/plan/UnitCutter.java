@@ -51,7 +51,7 @@ public final class UnitCutter {
     }
 
     /** The same for a tensor that is solved against a Hessian; {@code solve} is null for one that is rounded. */
-    List<WorkUnit> cut(PlannedTensor tensor, int firstId, SolveMemory solve) {
+    List<WorkUnit> cut(PlannedTensor tensor, int firstId, SolveCost solve) {
         Grid grid = Grid.of(tensor, unitMemory);
         List<WorkUnit> units = new ArrayList<>();
         long unitRows = solve == null ? unitRows(tensor, grid) : solvedRows(tensor, grid, solve);
@@ -87,11 +87,11 @@ public final class UnitCutter {
         return rows;
     }
 
-    private static long solvedRows(PlannedTensor tensor, Grid grid, SolveMemory solve) {
+    private static long solvedRows(PlannedTensor tensor, Grid grid, SolveCost solve) {
         long group = grid.order.group();
-        if (solve.of(group) > solve.limit()) {
+        if (solve.memory(group) > solve.limit()) {
             throw new InvalidInputException("Cannot plan tensor " + tensor.name() + ": solving " + group
-                    + " row(s) of " + grid.columns + " columns takes " + solve.of(group)
+                    + " row(s) of " + grid.columns + " columns takes " + solve.memory(group)
                     + " bytes of memory, but --solve-memory is " + solve.limit());
         }
         long rows = Math.min(solve.rows(), Integer.MAX_VALUE / 8 / grid.columns);
@@ -101,7 +101,7 @@ public final class UnitCutter {
         return Math.max(group, Math.min(rows / group, (even + group - 1) / group) * group);
     }
 
-    private WorkUnit unit(PlannedTensor tensor, Grid grid, int id, long firstRow, int rows, SolveMemory solve) {
+    private WorkUnit unit(PlannedTensor tensor, Grid grid, int id, long firstRow, int rows, SolveCost solve) {
         Encoding from = tensor.source().encoding();
         BlockType to = tensor.type();
         long elements = (long) rows * grid.columns;
@@ -120,8 +120,8 @@ public final class UnitCutter {
                 ? null
                 : tensor.importance().forMatrix(grid.rowsPerMatrix == 0 ? 0 : (int) (firstRow / grid.rowsPerMatrix));
         double nanos = CostModel.nanosPerWeight(to, tensor.isCopied(), importance != null)
-                + (solve == null ? 0 : CostModel.nanosOfSolving(grid.columns));
-        double cost = elements * nanos * 1e-9;
+                + (solve == null ? 0 : solve.nanosPerWeight());
+        double cost = elements * nanos * 1e-9 + CostModel.fileSeconds(from.bytes(elements) + to.bytes(elements));
         return new WorkUnit(
                 id,
                 tensor.index(),
@@ -138,7 +138,7 @@ public final class UnitCutter {
                 tensor.output(),
                 tensor.offset() + to.bytes(firstRow * grid.columns),
                 to.bytes(elements),
-                solve == null ? memory(tensor, grid, rows) : Math.max(solve.of(rows), memory(tensor, grid, rows)),
+                solve == null ? memory(tensor, grid, rows) : Math.max(solve.memory(rows), memory(tensor, grid, rows)),
                 cost);
     }
 

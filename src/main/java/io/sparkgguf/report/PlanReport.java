@@ -10,7 +10,7 @@ import java.util.List;
  * @param fileBytes bytes that it would write, headers and padding included
  * @param units work units
  * @param peakUnitMemory bytes of memory of the largest unit
- * @param coreSeconds estimated time on one core
+ * @param cost what it would take
  * @param calibration what calibration would do, or null
  * @param warnings what would not be as asked
  */
@@ -25,11 +25,30 @@ public record PlanReport(
         double bitsPerWeight,
         int units,
         long peakUnitMemory,
-        double coreSeconds,
+        CostReport cost,
         CalibrationReport calibration,
         List<Report.Output> outputs,
         List<Tensor> tensors,
         List<String> warnings) {
+
+    /** The same with another cost. */
+    public PlanReport withCost(CostReport other) {
+        return new PlanReport(
+                model,
+                architecture,
+                type,
+                weights,
+                sourceBytes,
+                fileBytes,
+                bitsPerWeight,
+                units,
+                peakUnitMemory,
+                other,
+                calibration,
+                outputs,
+                tensors,
+                warnings);
+    }
 
     /** As {@link Report.Tensor}, before anything is measured. */
     @JsonInclude(JsonInclude.Include.NON_NULL)

@@ -126,11 +126,6 @@ public final class PinnedStorage implements Storage {
     }
 
     @Override
-    public Optional<AbortableOutput> createAtOnce(String file) throws IOException {
-        return storage.createAtOnce(file);
-    }
-
-    @Override
     public boolean createNew(String file, byte[] content) throws IOException {
         return storage.createNew(file, content);
     }
@@ -143,6 +138,11 @@ public final class PinnedStorage implements Storage {
     @Override
     public synchronized Storage scratch() {
         return new PinnedStorage(storage.scratch(), new HashMap<>(seen), pinsAll);
+    }
+
+    @Override
+    public Optional<AbortableOutput> createAtOnce(String file) throws IOException {
+        return storage.createAtOnce(file);
     }
 
     @Override

@@ -75,14 +75,6 @@ public interface Storage extends Serializable {
     OutputStream create(String file) throws IOException;
 
     /**
-     * The same where a file appears under its name at once, when its stream is closed, and not at all when it is aborted.
-     * Empty where a file grows in sight: there it is written under another name and renamed.
-     */
-    default Optional<AbortableOutput> createAtOnce(String file) throws IOException {
-        return Optional.empty();
-    }
-
-    /**
      * Makes a file of this content if nothing has that name: of several that try, one does. In one step where the place
      * can do that (local files, HDFS, object stores with conditional writes); elsewhere the one who cares reads it back
      * after a while.
@@ -97,6 +89,14 @@ public interface Storage extends Serializable {
             out.write(content);
         }
         return true;
+    }
+
+    /**
+     * The same where a file appears under its name at once, when its stream is closed, and not at all when it is aborted.
+     * Empty where a file grows in sight: there it is written under another name and renamed.
+     */
+    default Optional<AbortableOutput> createAtOnce(String file) throws IOException {
+        return Optional.empty();
     }
 
     /**

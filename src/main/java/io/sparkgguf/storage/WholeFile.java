@@ -74,7 +74,7 @@ public final class WholeFile {
     private static void writeWhole(Storage storage, String file, Body body) throws IOException {
         Optional<AbortableOutput> atOnce = storage.createAtOnce(file);
         if (atOnce.isPresent()) {
-            writeAtOnce(atOnce.get(), body);
+            write(atOnce.get(), body);
             return;
         }
         String temporary = file + "." + UUID.randomUUID() + ".tmp";
@@ -93,7 +93,7 @@ public final class WholeFile {
         }
     }
 
-    private static void writeAtOnce(AbortableOutput out, Body body) throws IOException {
+    private static void write(AbortableOutput out, Body body) throws IOException {
         try {
             body.write(out);
         } catch (IOException | RuntimeException | Error e) {

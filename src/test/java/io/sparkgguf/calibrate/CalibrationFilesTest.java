@@ -11,8 +11,10 @@ import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -139,6 +141,18 @@ class CalibrationFilesTest {
         PanelFile file = new PanelFile(storage, folder.resolve("panels").toString(), order, upper);
         file.write(tiles(matrix, order, tileSize));
         assertEquals(Files.size(Path.of(file.file())), PanelFile.length(order, upper));
+        requireRows(matrix, file);
+        int rows = PanelFile.partRows(tileSize);
+        assertTrue(rows % tileSize == 0 && rows % PanelFile.PANEL_ROWS == 0, () -> rows + " for tiles of " + tileSize);
+        PanelFile spread = new PanelFile(storage, folder.resolve("spread").toString(), order, upper, rows);
+        spread.write(tiles(matrix, order, tileSize));
+        assertEquals((order + rows - 1) / rows, spread.parts());
+        requireRows(matrix, spread);
+    }
+
+    private void requireRows(double[] matrix, PanelFile file) throws IOException {
+        int order = file.order();
+        boolean upper = file.upper();
         try (PanelFile.Reader reader = file.open()) {
             for (int rows : new int[] {1, 7, 128, order}) {
                 for (int first = 0; first + rows <= order; first += Math.max(rows, 31)) {
@@ -152,6 +166,82 @@ class CalibrationFilesTest {
                                     "row " + (first + r) + ", column " + c + ", seed " + SEED);
                         }
                     }
+                }
+            }
+        }
+    }
+
+    @Test
+    void filesOfRowsThatCutPanelsOrTilesAreRefused() {
+        String name = folder.resolve("panels").toString();
+        IllegalArgumentException error =
+                assertThrows(IllegalArgumentException.class, () -> new PanelFile(storage, name, 300, true, 100));
+        assertEquals("Cannot cut " + name + " into files of 100 rows", error.getMessage());
+        PanelFile file = new PanelFile(storage, name, 300, true, 128);
+        error = assertThrows(IllegalArgumentException.class, () -> file.write(new MemoryTiles(300, 96)));
+        assertEquals("Cannot write rows 0 to 128 of " + name + " from tiles of 96", error.getMessage());
+    }
+
+    /** Beside the definition, element by element, with the ridge on top. */
+    @ParameterizedTest
+    @CsvSource({"300, 64, 0", "300, 64, 40000", "128, 128, 1000000", "5, 16, 0", "200, 48, 10000"})
+    void tilesAreBroughtIntoOrderByWayOfRows(int order, int tileSize, long memory) throws IOException {
+        double[] matrix = new double[order * order];
+        for (int i = 0; i < order; i++) {
+            for (int j = i; j < order; j++) {
+                matrix[i * order + j] = random.nextGaussian();
+                matrix[j * order + i] = matrix[i * order + j];
+            }
+        }
+        List<Integer> shuffled = new ArrayList<>();
+        for (int i = 0; i < order; i++) {
+            shuffled.add(i);
+        }
+        Collections.shuffle(shuffled, random);
+        int[] permutation = shuffled.stream().mapToInt(Integer::intValue).toArray();
+        TileGrid grid = new TileGrid(order, tileSize, TileGrid.Kept.UPPER);
+        for (String name : List.of("tiles", "rows", "ordered")) {
+            storage.createFolder(folder.resolve(name).toString());
+        }
+        HessianTiles tiles = new HessianTiles(storage, folder.resolve("tiles").toString(), grid);
+        MemoryTiles source = tiles(matrix, order, tileSize);
+        double[] tile = new double[grid.values()];
+        for (int i = 0; i < grid.side(); i++) {
+            for (int j = i; j < grid.side(); j++) {
+                source.read(i, j, tile);
+                for (int at = 0; i == j && at < tile.length; at++) {
+                    tile[at] = at / tileSize > at % tileSize ? Double.NaN : tile[at]; // what is below is not read
+                }
+                tiles.write(i, j, tile);
+            }
+        }
+        Path between = folder.resolve("rows");
+        OrderedRows rows = new OrderedRows(storage, between.toString(), grid, permutation);
+        HessianTiles ordered =
+                new HessianTiles(storage, folder.resolve("ordered").toString(), grid);
+        for (int i = 0; i < grid.side(); i++) {
+            rows.write(tiles, i, memory);
+        }
+        long bytes = 0;
+        for (String file : between.toFile().list()) {
+            bytes += Files.size(between.resolve(file));
+        }
+        assertEquals(OrderedRows.stored(grid), bytes);
+        for (int i = grid.side() - 1; i >= 0; i--) {
+            rows.gather(i, ordered);
+        }
+        double[] ridge = random.doubles(order).toArray();
+        RidgedTiles ridged = new RidgedTiles(ordered, ridge);
+        for (int i = 0; i < grid.side(); i++) {
+            for (int j = i; j < grid.side(); j++) {
+                ridged.read(i, j, tile);
+                for (int at = 0; at < tile.length; at++) {
+                    int row = i * tileSize + at / tileSize;
+                    int column = j * tileSize + at % tileSize;
+                    double expected = row < order && column < order
+                            ? matrix[permutation[row] * order + permutation[column]] + (row == column ? ridge[row] : 0)
+                            : 0;
+                    assertEquals(expected, tile[at], "row " + row + ", column " + column + ", seed " + SEED);
                 }
             }
         }

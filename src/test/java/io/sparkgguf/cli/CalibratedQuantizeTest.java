@@ -300,10 +300,14 @@ class CalibratedQuantizeTest {
                         .matches("(?s).*calibration: [\\d,]+ tokens in \\d+ sequences of 1,024 \\([\\d,]+ tokens held"
                                 + " out\\), \\d+ shards; 42 tensors solved, 0 weighted\n.*"),
                 outcome.out());
+        for (String kind :
+                List.of("embed", "hessians", "sums", "factors", "solve", "propagate", "assemble", "validate")) {
+            assertTrue(outcome.out().matches("(?s).*\n" + kind + " +[\\d,]+ .* [KMG]iB .*"), kind + outcome.out());
+        }
         assertTrue(
                 outcome.out()
-                        .matches("(?s).*memory of a task at its peak: forward .* MiB, hessians .* MiB, sums .* MiB,"
-                                + " factors .* MiB, solve .* MiB; work folder: up to .*"),
+                        .matches(
+                                "(?s).*a task holds at most .* MiB, the driver .* MiB; the work folder holds at most .*"),
                 outcome.out());
     }
 

@@ -66,8 +66,18 @@ record HoldPoint(Path folder, String pattern, long at) {
                 "spark.hadoop." + AT + "=" + at);
     }
 
+    /** A process that stands still, and what it was about to do. */
+    record Held(ProcessHandle process, String what) {}
+
     /** Waits until a process stands still, kills it, and returns what it was about to do. */
     String kill(Submission run) throws IOException, InterruptedException {
+        Held held = await(run);
+        Processes.kill(held.process());
+        return held.what();
+    }
+
+    /** Waits until a process stands still. */
+    Held await(Submission run) throws IOException, InterruptedException {
         Path held = folder.resolve(HELD);
         Processes.await("a process to come to " + pattern + " number " + at, REACHED, () -> {
             if (!Files.exists(held) && !run.isAlive()) {
@@ -76,15 +86,27 @@ record HoldPoint(Path folder, String pattern, long at) {
             return Files.exists(held);
         });
         String[] who = Files.readString(held).split(" ", 2);
-        Processes.kill(ProcessHandle.of(Long.parseLong(who[0])).orElseThrow());
-        return who[1];
+        return new Held(ProcessHandle.of(Long.parseLong(who[0])).orElseThrow(), who[1]);
+    }
+
+    /** How often something was done that another pattern matches, of what this one matched so far. */
+    long counted(String of) throws IOException {
+        long count = 0;
+        for (Path file : counts()) {
+            count += Files.readString(file).matches(of) ? 1 : 0;
+        }
+        return count;
     }
 
     /** How often the pattern matched so far. */
     long counted() throws IOException {
+        return counts().size();
+    }
+
+    private List<Path> counts() throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             return files.filter(file -> file.getFileName().toString().matches("\\d+"))
-                    .count();
+                    .toList();
         }
     }
 }

@@ -1,16 +1,13 @@
 package io.sparkgguf.cluster;
 
-import static io.sparkgguf.cli.Cli.DOCS_LM;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.sparkgguf.cli.Cli;
-import io.sparkgguf.cli.Cli.Outcome;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -26,21 +23,6 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(1200)
 class KilledExecutorTest {
     private static final Duration RUN = Duration.ofSeconds(600);
-    private static final String MODEL = Path.of(DOCS_LM).toAbsolutePath().toString();
-    private static final List<String> PLAIN = List.of("--model", MODEL, "--type", "Q4_K_M", "--unit-memory", "1m");
-    private static final List<String> CALIBRATED = List.of(
-            "--model",
-            MODEL,
-            "--type",
-            "Q3_K_M",
-            "--calibration",
-            Path.of(MODEL, "samples-calibration.txt").toString(),
-            "--calibration-tokens",
-            "2048",
-            "--sequence-length",
-            "256",
-            "--shard-tokens",
-            "512");
 
     @TempDir
     static Path folder;
@@ -59,48 +41,35 @@ class KilledExecutorTest {
         }
     }
 
-    /** The digest of what one thread makes, undisturbed. */
-    private static String undisturbed(String name, List<String> options) throws IOException {
-        Path output = folder.resolve(name + "-undisturbed.gguf");
-        List<String> command = new ArrayList<>(List.of("quantize", "--output", output.toString()));
-        command.addAll(options);
-        Outcome outcome = Cli.runOn("local[1]", command.toArray(String[]::new));
-        assertEquals(0, outcome.code(), outcome.err());
-        return Cli.sha256(output);
-    }
-
-    private static void survives(String name, List<String> options, String pattern, long at) throws Exception {
+    private static void survives(String name, Recipe recipe, String pattern, long at) throws Exception {
         Path results = Files.createDirectories(folder.resolve(name));
         Path output = results.resolve("model.gguf");
         HoldPoint point = HoldPoint.of(folder.resolve(name + "-point"), pattern, at);
-        List<String> arguments = new ArrayList<>(point.options());
-        arguments.addAll(List.of("--executor-memory", "1g", "--output", output.toString()));
-        arguments.addAll(List.of("--work-dir", HoldPoint.work(folder.resolve(name + "-work"))));
-        arguments.addAll(options);
+        List<String> arguments = recipe.arguments(output, folder.resolve(name + "-work"), point);
         int before = cluster.executorFolders().size();
-        try (Submission run = cluster.submit("quantize", arguments.toArray(String[]::new))) {
+        try (Submission run = cluster.submit("quantize", arguments)) {
             String killed = point.kill(run);
             assertTrue(killed.startsWith("executor "), killed);
             assertEquals(0, run.await(RUN), run.err());
         }
         assertTrue(point.counted() > at, "the pattern matched only what was killed: the point was not in the middle");
-        assertEquals(undisturbed(name, options), Cli.sha256(output));
+        assertEquals(recipe.undisturbed(folder), Cli.sha256(output));
         assertEquals(new TreeSet<>(Set.of("model.gguf", "model.gguf.report.json")), Cli.names(results));
         assertEquals(before + 3, cluster.executorFolders().size(), "the killed executor was replaced");
     }
 
     @Test
     void inTheMiddleOfUnits() throws Exception {
-        survives("units", PLAIN, "executor create .*/unit-.*", 12);
+        survives("units", Recipe.PLAIN, "executor create .*/unit-.*", 12);
     }
 
     @Test
     void inTheMiddleOfAHessian() throws Exception {
-        survives("hessian", CALIBRATED, "executor create .*-(training|held-out).*", 3);
+        survives("hessian", Recipe.CALIBRATED, "executor create .*-(training|held-out).*", 3);
     }
 
     @Test
     void inTheMiddleOfTheFile() throws Exception {
-        survives("assembly", PLAIN, "executor open .*/unit-.*", 12);
+        survives("assembly", Recipe.PLAIN, "executor open .*/unit-.*", 12);
     }
 }

@@ -3,15 +3,10 @@ package io.sparkgguf.cluster;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.sparkgguf.job.stage.LocalClusterRuns;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -33,45 +28,15 @@ class LocalClusterTest {
     static void run() throws Exception {
         Path home = folder.resolve("spark");
         Files.createDirectories(home.resolve("jars")); // the classes come from this JVM's class path
-        Path marks = Files.createDirectory(folder.resolve("marks"));
-        Path output = folder.resolve("out.log");
-        String classes = System.getProperty("java.class.path");
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-                .filter(flag -> flag.startsWith("--") || flag.startsWith("-D") || flag.startsWith("-XX"))
-                .forEach(command::add);
-        command.addAll(List.of(
-                "-Xmx512m",
-                "-Dspark.master=local-cluster[2,2,1024]",
-                "-Dspark.executor.memory=512m",
-                "-Dspark.executor.cores=2",
-                "-Dspark.executor.extraClassPath=" + classes,
-                "-Dspark.driver.host=127.0.0.1",
-                "-Dspark.ui.enabled=false",
-                "-Dspark.local.dir=" + folder.toAbsolutePath(),
-                "-cp",
-                classes,
-                LocalClusterRuns.class.getName(),
-                marks.toString()));
-        ProcessBuilder builder = new ProcessBuilder(command);
-        builder.environment().put("SPARK_HOME", home.toAbsolutePath().toString());
-        builder.environment().put("SPARK_SCALA_VERSION", "2.13");
-        builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
-        builder.environment()
-                .put("SPARK_WORKER_DIR", folder.resolve("work").toAbsolutePath().toString());
-        Process process = Processes.start(output, builder);
-        try {
-            assertTrue(process.waitFor(240, TimeUnit.SECONDS), "it hangs: " + Processes.tail(output));
-        } finally {
-            Processes.killTrees(List.of(process.toHandle()));
-        }
-        log = Processes.lines(output);
-        assertEquals(0, process.exitValue(), Processes.tail(output));
-        seen = new LinkedHashMap<>();
-        log.stream()
-                .filter(line -> line.matches("\\w+\\.\\w+=.*"))
-                .forEach(line -> seen.put(line.substring(0, line.indexOf('=')), line.substring(line.indexOf('=') + 1)));
+        log = StageRuns.run(
+                folder,
+                Map.of(
+                        "SPARK_HOME",
+                        home.toAbsolutePath().toString(),
+                        "SPARK_WORKER_DIR",
+                        folder.resolve("work").toAbsolutePath().toString()),
+                List.of("-Dspark.master=local-cluster[2,2,1024]", "-Dspark.executor.cores=2"));
+        seen = StageRuns.values(log);
     }
 
     @AfterAll

@@ -88,7 +88,8 @@ public final class SparkCluster implements AutoCloseable {
                 folder.resolve("worker-" + number + ".log"),
                 "org.apache.spark.deploy.worker.Worker",
                 "--host",
-                "127.0.0.1",
+                "127.0.0."
+                        + (1 + number), // hosts of their own to Spark: it starts no second copy of a task on one host
                 "--port",
                 "0",
                 "--webui-port",
@@ -115,14 +116,19 @@ public final class SparkCluster implements AutoCloseable {
 
     /** Starts {@code submit/spark-gguf COMMAND --master URL ARGUMENTS}: the driver is its process. */
     public Submission submit(String command, String... arguments) throws IOException {
+        return submit(Map.of(), command, List.of(arguments));
+    }
+
+    /** The same. */
+    public Submission submit(String command, List<String> arguments) throws IOException {
         return submit(Map.of(), command, arguments);
     }
 
     /** The same with variables in the launcher's environment. */
-    public synchronized Submission submit(Map<String, String> environment, String command, String... arguments)
+    public synchronized Submission submit(Map<String, String> environment, String command, List<String> arguments)
             throws IOException {
         List<String> line = new ArrayList<>(List.of(command, "--master", url));
-        line.addAll(List.of(arguments));
+        line.addAll(arguments);
         Submission submission =
                 Submission.start(LAUNCHER, folder, "submission-" + submissions.size(), environment, line);
         submissions.add(submission);

@@ -60,7 +60,7 @@ class StandaloneTest {
                 new ArrayList<>(List.of("--executor-memory", "1g", "--unit-memory", "1m", "--type", "Q4_K_M"));
         arguments.addAll(List.of("--model", MODEL, "--output", output.toString()));
         arguments.addAll(List.of(more));
-        try (Submission run = cluster.submit("quantize", arguments.toArray(String[]::new))) {
+        try (Submission run = cluster.submit("quantize", arguments)) {
             assertEquals(0, run.await(RUN), run.err());
         }
         assertEquals(expected, Cli.sha256(output));

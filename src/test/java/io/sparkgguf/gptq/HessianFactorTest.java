@@ -160,7 +160,7 @@ class HessianFactorTest {
         HessianSummary summary = Layer.factor(pair(1000), 1000000, OPTIONS).summary();
         String reason = summary.fallback().orElseThrow();
         assertTrue(reason.startsWith("the Hessian could not be factored even with a damping of 300"), reason);
-        assertEquals(HessianFactor.RAISES, summary.raised());
+        assertEquals(Factoring.RAISES, summary.raised());
     }
 
     @ParameterizedTest

@@ -17,7 +17,13 @@ import org.apache.spark.api.plugin.SparkPlugin;
 
 /**
  * Our figures among Spark's own metrics, for whatever sinks its configuration names. They are called {@code
- * APPLICATION.PROCESS.plugin.io.sparkgguf.job.stage.MetricsPlugin.NAME}; the names are those below.
+ * APPLICATION.PROCESS.plugin.io.sparkgguf.job.stage.MetricsPlugin.NAME}.
+ *
+ * <p>Of the driver: {@code stage.*} tell of the stage that runs (its name, items, how many are done, the share of its work
+ * that is, seconds left, bytes or tokens a second), {@code run.*} count over all stages (stages, items, items known from an
+ * earlier run, bytes, tokens, attempts after the first one, executors that were lost). Of an executor: {@code items} that it
+ * ran and the {@code itemSeconds} they took, bytes of {@code memoryHeld} by tasks, {@code tasksWaitingForMemory}. Of both:
+ * {@code bytesRead}, {@code bytesWritten}, {@code readsRetried}. An embedded Spark has each once.
  */
 public final class MetricsPlugin implements SparkPlugin {
     @Override

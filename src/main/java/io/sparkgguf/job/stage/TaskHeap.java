@@ -32,7 +32,7 @@ public final class TaskHeap {
      * @param bytes that a task holds
      * @return between {@code least} and {@code cores}; all of them also when not even one fits
      */
-    static int coresPerTask(long heap, int cores, int least, long bytes) {
+    public static int coresPerTask(long heap, int cores, int least, long bytes) {
         long fitting = bytes <= 0 ? cores : Math.max(1, usable(heap) / bytes);
         long wanted = (cores + Math.min(fitting, cores) - 1) / Math.min(fitting, cores);
         return (int) Math.min(Math.max(1, cores), Math.max(least, wanted));

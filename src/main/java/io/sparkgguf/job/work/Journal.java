@@ -166,21 +166,31 @@ public final class Journal implements AutoCloseable {
     }
 
     /**
-     * From now on the results of a stage hold without the files of a folder, which may go when this returns.
+     * From now on the results of stages hold without the files of a folder, which may go when this returns.
+     *
+     * @param prefix how the stages' names begin
      */
-    public void releaseFiles(String stage, String folder) throws IOException {
+    public void releaseFiles(String prefix, String folder) throws IOException {
         synchronized (this) {
-            for (Map.Entry<String, Entry> item : List.copyOf(items(stage).entrySet())) {
-                List<Written> files = item.getValue().files();
-                List<Written> left = files.stream()
-                        .filter(file -> !file.file().startsWith(folder + "/"))
-                        .toList();
-                if (left.size() < files.size()) {
-                    record(stage, item.getKey(), item.getValue().result(), left);
+            for (String stage : named(prefix)) {
+                for (Map.Entry<String, Entry> item : List.copyOf(items(stage).entrySet())) {
+                    List<Written> files = item.getValue().files();
+                    List<Written> left = files.stream()
+                            .filter(file -> !file.file().startsWith(folder + "/"))
+                            .toList();
+                    if (left.size() < files.size()) {
+                        record(stage, item.getKey(), item.getValue().result(), left);
+                    }
                 }
             }
         }
         flush();
+    }
+
+    private List<String> named(String prefix) {
+        return stages.keySet().stream()
+                .filter(stage -> stage.startsWith(prefix))
+                .toList();
     }
 
     /** All files that are spoken of, each as it was written last. */
@@ -247,7 +257,8 @@ public final class Journal implements AutoCloseable {
     /** Takes back all that is known of a stage. */
     public synchronized void forget(String stage) throws IOException {
         requireWritable();
-        if (stages.remove(stage) != null) {
+        Map<String, Entry> items = stages.remove(stage);
+        if (items != null && !items.isEmpty()) {
             pending.add(text(json.createObjectNode().put("stage", stage)));
         }
     }

@@ -5,7 +5,9 @@ import io.sparkgguf.storage.WholeFile;
 import io.sparkgguf.storage.WholeFile.Written;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What a task came to, and the files that it wrote.
@@ -19,7 +21,9 @@ public record Noted<R>(R result, ArrayList<Written> files) implements Serializab
         return item -> {
             ArrayList<Written> files = new ArrayList<>();
             R result = WholeFile.noting(files, () -> task.run(item));
-            return new Noted<>(result, files);
+            Map<String, Written> last = new LinkedHashMap<>(); // some are written more than once
+            files.forEach(file -> last.put(file.file(), file));
+            return new Noted<>(result, new ArrayList<>(last.values()));
         };
     }
 

@@ -8,6 +8,7 @@ import io.sparkgguf.storage.Unfinished;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 
 /** The files that a run makes, before they have their names: the outputs, each with its commit, and the report. */
@@ -19,6 +20,7 @@ public final class Outputs {
     private final List<OutputFile> files;
     private final String report;
     private final List<FileCommit> commits = new ArrayList<>();
+    private final BitSet goneOnWith = new BitSet();
     private boolean begun;
 
     /** @param report the name of a small file that is written last */
@@ -43,7 +45,7 @@ public final class Outputs {
             commits.add(commit);
             String note = COMMIT + file;
             String[] earlier = lines(work.remembered(note));
-            commit.begin(earlier != null && earlier[0].equals(target) ? earlier[1] : null);
+            goneOnWith.set(file, commit.begin(earlier != null && earlier[0].equals(target) ? earlier[1] : null));
             work.remember(note, target + "\n" + commit.handle() + "\n");
         }
         storage.create(unfinishedReport()).close();
@@ -77,6 +79,11 @@ public final class Outputs {
     /** How each output comes together, in order. */
     public synchronized List<FileCommit> commits() {
         return List.copyOf(commits);
+    }
+
+    /** Whether an output was begun by an earlier run, so that its receipts hold. */
+    public synchronized boolean isGoneOnWith(int file) {
+        return goneOnWith.get(file);
     }
 
     /** The name to tell of a failed run: that of the first output. */

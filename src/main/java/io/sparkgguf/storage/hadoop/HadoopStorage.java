@@ -293,11 +293,6 @@ public final class HadoopStorage implements Storage {
     }
 
     @Override
-    public Storage scratch() {
-        return new HadoopStorage(settings, local.scratch());
-    }
-
-    @Override
     public Optional<AbortableOutput> createAtOnce(String file) throws IOException {
         if (isLocal(file)) {
             return Optional.empty();
@@ -316,6 +311,11 @@ public final class HadoopStorage implements Storage {
         } catch (IOException e) {
             throw failure("write", file, e);
         }
+    }
+
+    @Override
+    public Storage scratch() {
+        return new HadoopStorage(settings, local.scratch());
     }
 
     @Override

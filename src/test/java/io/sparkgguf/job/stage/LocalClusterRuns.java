@@ -31,10 +31,14 @@ public final class LocalClusterRuns {
 
     private LocalClusterRuns() {}
 
-    /** @param arguments an existing empty folder for marks that tasks leave */
+    /** @param arguments an existing empty folder for marks that tasks leave; {@code speculation} for that alone */
     public static void main(String[] arguments) throws Exception {
         Path marks = Path.of(arguments[0]).toAbsolutePath();
         try (Session session = new Session("local cluster")) {
+            if (arguments.length > 1) {
+                speculation(session, marks.toString());
+                return;
+            }
             refusal(session, marks.toString());
             passingFailure(session, marks.toString());
             executorKilled(session, marks.toString());
@@ -225,6 +229,24 @@ public final class LocalClusterRuns {
         print("task.result", results);
         print("task.attempts", attempts(marks, "task"));
         print("task.progress", watch.done + " of " + watch.total);
+    }
+
+    /** One item hangs at its first attempt; a second copy of it, on another host, does not. */
+    private static void speculation(Session session, String marks) throws IOException {
+        Watch watch = new Watch();
+        List<Integer> results = Stage.of("slow", items(30), item -> {
+                    if (item == 4 && mark(marks, "slow")) {
+                        await(Path.of(marks, "never"));
+                    }
+                    return item + 1;
+                })
+                .size(item -> 1 + item)
+                .recall(watch)
+                .run(session, watch);
+        print("slow.right", results.equals(items(30).stream().map(i -> i + 1).toList()));
+        print("slow.attempts", attempts(marks, "slow"));
+        print("slow.progress", watch.done + " of " + watch.total);
+        print("slow.learned", watch.learned.size());
     }
 
     /** The most items that were ever at once in an executor; they wait for each other for a while. */

@@ -1,0 +1,108 @@
+package io.sparkgguf.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.sparkgguf.fixtures.HugeModel;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The largest open models are planned from their headers, in little memory. */
+class HugePlanTest {
+    /** A sixteenth of what a driver may have. */
+    private static final String HEAP = "256m";
+
+    private static final String CALIBRATED_HEAP = "512m";
+    private static final int TOKENS = 1 << 18;
+    private static final long TASK_MEMORY = 8L << 30;
+
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @CsvSource({
+        "LLAMA_405B, 405853388864", // 64 more than its parameters: rope_freqs
+        "DEEPSEEK_V3, 671026419200",
+        "KIMI_K2, 1026408232448",
+    })
+    void planTakesLittleMemory(HugeModel model, long weights) throws Exception {
+        Path source = model.write(folder);
+        long start = System.nanoTime();
+        Cli.Outcome outcome =
+                ChildJvm.run(HEAP, folder, "plan", "--model", source.toString(), "--type", "Q4_K_M", "--json");
+        System.out.printf("plan of %s: %.1f s, heap of %s%n", model, (System.nanoTime() - start) / 1e9, HEAP);
+        assertEquals(0, outcome.code(), outcome.err());
+        JsonNode plan = new ObjectMapper().readTree(outcome.out());
+        assertEquals(weights, plan.get("weights").longValue());
+        long memory = plan.get("peakUnitMemory").longValue();
+        assertTrue(memory > 0 && memory < TASK_MEMORY, "largest unit: " + memory);
+        assertTrue(plan.get("units").intValue() > 10_000, plan.get("units").toString());
+    }
+
+    /** Blocks of 53,248 columns, 126 times: the plan knows every stage of them. */
+    @Test
+    void calibrationOfTheWidestModelIsPlannedToo() throws Exception {
+        Path source = HugeModel.LLAMA_405B.write(folder);
+        ByteBuffer ids = ByteBuffer.allocate(TOKENS * Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        new Random(1).ints(TOKENS, 0, 128_000).forEach(ids::putInt);
+        Path text = Files.write(folder.resolve("tokens.bin"), ids.array());
+        long start = System.nanoTime();
+        Cli.Outcome outcome = ChildJvm.run(
+                CALIBRATED_HEAP,
+                folder,
+                "plan",
+                "--model",
+                source.toString(),
+                "--type",
+                "Q4_K_M",
+                "--calibration",
+                text.toString(),
+                "--executors",
+                "64",
+                "--executor-cores",
+                "16",
+                "--executor-memory",
+                "64g",
+                "--json");
+        System.out.printf(
+                "calibrated plan of LLAMA_405B: %.1f s, heap of %s%n",
+                (System.nanoTime() - start) / 1e9, CALIBRATED_HEAP);
+        assertEquals(0, outcome.code(), outcome.err());
+        JsonNode cost = new ObjectMapper().readTree(outcome.out()).get("cost");
+        Map<String, JsonNode> stages = new HashMap<>();
+        cost.get("stages").forEach(stage -> stages.put(stage.get("kind").textValue(), stage));
+        assertEquals(
+                Set.of("round", "embed", "hessians", "sums", "factors", "solve", "propagate", "assemble", "validate"),
+                stages.keySet());
+        assertEquals(126, stages.get("hessians").get("stages").intValue());
+        assertEquals(125, stages.get("propagate").get("stages").intValue());
+        stages.forEach((kind, stage) -> {
+            assertTrue(stage.get("memory").longValue() < TASK_MEMORY, stage.toString());
+            assertTrue(stage.get("atOnce").intValue() > 0, stage.toString());
+            assertTrue(
+                    stage.get("seconds").doubleValue()
+                            >= stage.get("criticalSeconds").doubleValue(),
+                    stage.toString());
+        });
+        assertTrue(
+                cost.get("driverMemory").longValue() < 4L << 30,
+                cost.get("driverMemory").toString());
+        // tiles of the upper half of 53,248 columns, those of 16,384 three times, and of their differences all tiles
+        double tiles = 8.0 * (1.5 * 53_248.0 * 53_248 + 3 * 1.5 * 16_384.0 * 16_384);
+        double partials = tiles * stages.get("hessians").get("tasks").longValue();
+        double written = stages.get("hessians").get("writtenBytes").doubleValue();
+        assertTrue(written > 0.6 * partials && written < 1.2 * partials, written + " of " + partials);
+    }
+}
