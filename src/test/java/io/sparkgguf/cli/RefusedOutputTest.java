@@ -202,7 +202,7 @@ class RefusedOutputTest {
 
     @Test
     void saysThatASchemeIsUnknown() throws IOException {
-        for (String uri : List.of("s3a://bucket/x.gguf", "nowhere://host/x.gguf")) {
+        for (String uri : List.of("gs://bucket/x.gguf", "nowhere://host/x.gguf")) {
             String reason = "Cannot reach " + uri + ": no file system for scheme " + uri.replaceAll(":.*", "")
                     + " on the class path (--packages may be missing)";
             output.requireFailure(
