@@ -19,7 +19,7 @@ enum Recipe {
             "--calibration",
             Path.of(DOCS_LM, "samples-calibration.txt").toAbsolutePath().toString(),
             "--calibration-tokens",
-            "2048",
+            "1024",
             "--sequence-length",
             "256",
             "--shard-tokens",
