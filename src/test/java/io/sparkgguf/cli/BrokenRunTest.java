@@ -103,21 +103,26 @@ class BrokenRunTest {
 
     @Test
     void aSourceThatIsGone() throws IOException {
-        assertEquals("Cannot read " + weights + ": no such file", failure("quantize", Files::delete, weights));
+        assertEquals(
+                "Cannot use " + weights + ": it was removed while the run was reading it",
+                failure("quantize", Files::delete, weights));
     }
 
     @Test
     void aSourceThatShrank() throws IOException {
         String reason = failure("quantize", file -> CheckpointDamage.resize(file, 4000), weights);
-        String form = "Cannot read \\d+ bytes from byte \\d+ of \\Q" + weights + "\\E: the file has 4000 bytes";
+        String form = "Cannot use \\Q" + weights
+                + "\\E: it was changed while the run was reading it \\(it had \\d+ bytes and has 4000\\)";
         assertTrue(reason.matches(form), reason);
     }
 
     @Test
     void aSourceThatChanged() throws IOException {
+        long length = Files.size(weights);
         assertEquals(
-                "Cannot use " + weights + ": it was changed while the run was reading it",
-                failure("validate", file -> CheckpointDamage.resize(file, Files.size(file) + 1), weights));
+                "Cannot use %s: it was changed while the run was reading it (it had %d bytes and has %d)"
+                        .formatted(weights, length, length + 1),
+                failure("validate", file -> CheckpointDamage.resize(file, length + 1), weights));
     }
 
     /** What lies in the finished file is compared with what was encoded, whatever was checked before. */
