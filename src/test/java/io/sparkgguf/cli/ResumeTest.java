@@ -364,7 +364,7 @@ class ResumeTest {
                     Owner.here().host(),
                     other.pid(),
                     other.info().startInstant().orElseThrow().toEpochMilli());
-            Lease.take(new LocalStorage(), output.toString(), owner);
+            Lease lease = Lease.take(new LocalStorage(), output.toString(), owner);
             String refused = "Cannot write \\Q" + output + "\\E: run \\Q" + owner.run() + "\\E of host \\Q"
                     + owner.host() + "\\E, process " + other.pid()
                     + ", since \\S+ is writing it (.*, which ends \\S+ unless it goes on.*";
@@ -376,6 +376,7 @@ class ResumeTest {
             other.destroyForcibly().waitFor();
             assertEquals(0, cli("quantize", RTN).code());
             requireWhole(RTN);
+            lease.close();
         } finally {
             other.destroyForcibly();
         }

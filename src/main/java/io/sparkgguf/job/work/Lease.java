@@ -226,7 +226,18 @@ public final class Lease implements AutoCloseable {
                     IOException
                             e) { // perhaps the next time; whether it still holds is asked before anything is published
                 System.getLogger(Lease.class.getName()).log(System.Logger.Level.WARNING, e.getMessage());
+                if (isLost()) {
+                    return;
+                }
             }
+        }
+    }
+
+    private boolean isLost() {
+        try {
+            return !isHeld();
+        } catch (IOException e) {
+            return false; // not known
         }
     }
 
