@@ -14,8 +14,10 @@ import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.WholeFile;
 import java.io.IOException;
 import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.UUID;
 
 /** What tasks do with the Hessians of a block: add up shards tile by tile, factor, and lay out rows for the solvers. */
 final class HessianTasks implements Serializable {
@@ -187,8 +189,21 @@ final class HessianTasks implements Serializable {
             int dead = (int) Arrays.stream(diagonal).filter(value -> value == 0).count();
             return new Factored(input, 0, 0, dead, grid.order(), null, System.nanoTime() - start);
         }
-        HessianTiles factor = factor(input, grid);
-        HessianSummary summary = HessianFactor.compute(hessian, item.tokens(), options, factor, work.taskMemory());
+        // Tiles are written over again and again on the way, so each attempt at the task has its own.
+        String tiles = scratch(input, "whole-" + UUID.randomUUID());
+        HessianTiles factor = new HessianTiles(storage, tiles, grid);
+        storage.createFolder(tiles);
+        HessianSummary summary;
+        try {
+            summary = WholeFile.noting(
+                    new ArrayList<>(),
+                    () -> HessianFactor.compute(hessian, item.tokens(), options, factor, work.taskMemory()));
+            if (summary.fallback().isEmpty()) {
+                factorPanels(input, grid.order()).write(factor);
+            }
+        } finally {
+            storage.delete(tiles);
+        }
         writeImportance(input, summary.importance());
         writeSummary(input, summary);
         hessianPanels(input, grid.order(), false).write(hessian);
@@ -200,9 +215,6 @@ final class HessianTasks implements Serializable {
             if (item.heldOut()) {
                 deltaPanels(input, grid.order(), true).writeAll(delta(input, grid, true));
             }
-        }
-        if (summary.fallback().isEmpty()) {
-            factorPanels(input, grid.order()).write(factor);
         }
         return Factored.of(input, summary, System.nanoTime() - start);
     }

@@ -14,8 +14,12 @@ import io.sparkgguf.gptq.GptqOptions;
 import io.sparkgguf.gptq.HessianSummary;
 import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.storage.LocalStorage;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.WholeFile;
 import java.io.File;
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -190,6 +194,60 @@ class FactorStagesTest {
                     rows(expected.hessianPanels(input, n, heldOut)), rows(found.hessianPanels(input, n, heldOut)));
             assertArrayEquals(
                     rows(expected.deltaPanels(input, n, heldOut)), rows(found.deltaPanels(input, n, heldOut)));
+        }
+    }
+
+    /** What a speculative copy does to the task that it is a copy of: all of it, while that one is at any of its steps. */
+    @Test
+    void twoAttemptsAtATaskDoNotMeet() throws IOException {
+        HessianTasks.FactorItem item = item(INPUT, 330);
+        HessianTasks undisturbed = tasks("undisturbed", GptqOptions.DEFAULT, 10_000);
+        write(undisturbed, item, 0.05);
+        HessianTasks.Factored expected = undisturbed.factor(item);
+        int steps = 0;
+        for (boolean reached = true; reached; steps++) {
+            HessianTasks copy = tasks("step-" + steps, GptqOptions.DEFAULT, 10_000);
+            write(copy, item, 0.05);
+            Interrupted at = new Interrupted(steps, () -> copy.factor(item));
+            HessianTasks first = new HessianTasks(
+                    at.storage(),
+                    new CalibrationFolder(temporary.resolve("step-" + steps).toString()),
+                    0,
+                    GptqOptions.DEFAULT,
+                    copy.work());
+            HessianTasks.Factored found = first.factor(item);
+            requireSame(expected.after(0), undisturbed, found.after(0), copy);
+            reached = at.left < 0;
+        }
+        assertTrue(steps > 20, "the task renamed a file only " + steps + " times");
+    }
+
+    /** Local storage that does something before its n-th rename. */
+    private static final class Interrupted {
+        private final WholeFile.Action<?> action;
+        private int left;
+
+        Interrupted(int left, WholeFile.Action<?> action) {
+            this.left = left;
+            this.action = action;
+        }
+
+        Storage storage() {
+            LocalStorage local = new LocalStorage();
+            return (Storage) Proxy.newProxyInstance(
+                    Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (proxy, method, arguments) -> {
+                        if (method.getName().equals("scratch")) {
+                            return proxy;
+                        }
+                        if (method.getName().equals("rename") && left-- == 0) {
+                            action.run();
+                        }
+                        try {
+                            return method.invoke(local, arguments);
+                        } catch (InvocationTargetException e) {
+                            throw e.getCause();
+                        }
+                    });
         }
     }
 
