@@ -25,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** {@code kill -9} of a driver: the same line once more goes on from what was done, and makes the same bytes. */
 @Tag("cluster")
+@Tag("long")
 @Timeout(1200)
 class KilledDriverTest {
     private static final Duration RUN = Duration.ofSeconds(600);

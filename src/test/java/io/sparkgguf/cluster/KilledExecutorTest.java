@@ -20,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** {@code kill -9} of an executor at points where much is half done: the run goes on, and makes the same bytes. */
 @Tag("cluster")
+@Tag("long")
 @Timeout(1200)
 class KilledExecutorTest {
     private static final Duration RUN = Duration.ofSeconds(600);

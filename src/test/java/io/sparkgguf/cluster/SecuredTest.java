@@ -21,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A standalone cluster with the security settings of its template switched on, a secret among them. */
 @Tag("cluster")
+@Tag("long")
 @Timeout(600)
 class SecuredTest {
     private static final Duration RUN = Duration.ofSeconds(400);

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A task that hangs is made good by a second copy of it; its result counts once. */
 @Tag("cluster")
+@Tag("long")
 @Timeout(300)
 class SpeculationTest {
     @TempDir

@@ -23,6 +23,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The README's line on YARN, by the spark-submit of a Spark distribution. */
 @Tag("cluster")
+@Tag("long")
 @Timeout(600)
 class YarnTest {
     private static final String MODEL = Path.of(DOCS_LM).toAbsolutePath().toString();
