@@ -205,11 +205,16 @@ class JournalTest {
         }
     }
 
+    /** Until a segment has its name it is a temporary file. */
+    private boolean isSegmentThere() throws IOException {
+        return segments().stream().anyMatch(file -> file.toString().matches(".*segment-\\d+"));
+    }
+
     @Test
     void whatArrivesIsWrittenWithoutBeingAsked() throws Exception {
         try (Journal journal = open()) {
             journal.record("s", "1", 1, List.of());
-            for (int i = 0; i < 1000 && segments().isEmpty(); i++) {
+            for (int i = 0; i < 1000 && !isSegmentThere(); i++) {
                 Thread.sleep(20);
             }
             try (Journal other = open()) {
