@@ -189,20 +189,16 @@ final class HessianTasks implements Serializable {
             int dead = (int) Arrays.stream(diagonal).filter(value -> value == 0).count();
             return new Factored(input, 0, 0, dead, grid.order(), null, System.nanoTime() - start);
         }
-        // Tiles are written over again and again on the way, so each attempt at the task has its own.
+        // Tiles are written over again and again on the way, so each attempt at the task has its own; they go with the
+        // block.
         String tiles = scratch(input, "whole-" + UUID.randomUUID());
         HessianTiles factor = new HessianTiles(storage, tiles, grid);
         storage.createFolder(tiles);
-        HessianSummary summary;
-        try {
-            summary = WholeFile.noting(
-                    new ArrayList<>(),
-                    () -> HessianFactor.compute(hessian, item.tokens(), options, factor, work.taskMemory()));
-            if (summary.fallback().isEmpty()) {
-                factorPanels(input, grid.order()).write(factor);
-            }
-        } finally {
-            storage.delete(tiles);
+        HessianSummary summary = WholeFile.noting(
+                new ArrayList<>(),
+                () -> HessianFactor.compute(hessian, item.tokens(), options, factor, work.taskMemory()));
+        if (summary.fallback().isEmpty()) {
+            factorPanels(input, grid.order()).write(factor);
         }
         writeImportance(input, summary.importance());
         writeSummary(input, summary);

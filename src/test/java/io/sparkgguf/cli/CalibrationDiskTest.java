@@ -115,7 +115,6 @@ class CalibrationDiskTest {
             System.clearProperty("spark.master");
         }
         long found = watch.most()[0];
-        // tiles of a factor come and go within a task, unseen from here
-        assertTrue(found <= planned && found > 0.5 * planned, found + " bytes, planned " + planned);
+        assertTrue(found <= planned && found > 0.7 * planned, found + " bytes, planned " + planned);
     }
 }
