@@ -16,6 +16,7 @@ import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.storage.Digest;
 import io.sparkgguf.storage.FileCommit;
 import io.sparkgguf.storage.RangeSink;
+import io.sparkgguf.storage.RangeWriter;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.WholeFile;
 import java.io.IOException;
@@ -24,19 +25,23 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 
 /**
  * Puts the output files together from the units' parts. Tasks copy and check; the driver writes the headers, and sees no
- * other byte. Parts that turn out missing or wrong are made again, and ranges that a place lost are written again.
+ * other byte. Parts that turn out missing or wrong are made again, and ranges that a place lost are written again. Where
+ * units were written in place there is nothing to copy, and only what is around them to be filled in.
  */
 final class Assembly {
     /** The stage in the journal: ranges that places have taken, by the upload that they belong to. */
     private static final String JOURNAL = "assemble";
 
     /** How often what is damaged is made again before it is given up. */
-    private static final int ROUNDS = 3;
+    static final int ROUNDS = 3;
+
+    private static final int ZEROS = 1 << 16;
 
     private final Session session;
     private final Storage storage;
@@ -78,9 +83,15 @@ final class Assembly {
         List<ByteRange> ranges = new ArrayList<>();
         List<RangeSink> sinks = new ArrayList<>();
         for (int file = 0; file < commits.size(); file++) {
-            writeHeader(file);
             OutputFile output = plan.files().get(file);
             FileCommit commit = commits.get(file);
+            Optional<String> inPlace = outputs.inPlace(file);
+            if (inPlace.isPresent()) {
+                fillIn(file, inPlace.get());
+                sinks.add(commit.sink(0));
+                continue;
+            }
+            writeHeader(file);
             long length = ByteRange.length(output.length(), rangeBytes, commit.leastRange(), commit.mostRanges());
             List<ByteRange> own = ByteRange.cut(file, output.length(), length, parts(file, units));
             ranges.addAll(own);
@@ -126,6 +137,29 @@ final class Assembly {
                 storage,
                 work.header(file),
                 out -> out.write(plan.files().get(file).header()));
+    }
+
+    /** Writes what no unit does: the header, and zeros between tensors and behind the last one. */
+    private void fillIn(int file, String inPlace) throws IOException {
+        OutputFile output = plan.files().get(file);
+        try (RangeWriter out = RangeWriter.open(storage, inPlace)) {
+            out.write(0, output.header(), 0, output.header().length);
+            long end = output.header().length;
+            for (WorkUnit unit : plan.units()) {
+                if (unit.output() == file) {
+                    fillIn(out, end, unit.offset());
+                    end = unit.offset() + unit.bytes();
+                }
+            }
+            fillIn(out, end, output.length());
+        }
+    }
+
+    private static void fillIn(RangeWriter out, long from, long to) throws IOException {
+        for (long at = from; at < to; at += ZEROS) {
+            byte[] zeros = new byte[(int) Math.min(ZEROS, to - at)];
+            out.write(at, zeros, 0, zeros.length);
+        }
     }
 
     private List<Part> parts(int file, List<UnitResult> units) {

@@ -14,16 +14,14 @@ import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.report.Report;
 import io.sparkgguf.report.ReportFile;
-import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
-import io.sparkgguf.validate.TensorRange;
-import io.sparkgguf.validate.TensorReader;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaSparkContext;
 
 /**
@@ -34,6 +32,9 @@ import org.apache.spark.api.java.JavaSparkContext;
  * which the same run goes on.
  */
 public final class QuantizeJob {
+    /** The stage of plain units in the journal. */
+    private static final String QUANTIZE = "quantize";
+
     private final Session session;
     private final QuantizeSettings settings;
     private final Progress progress;
@@ -79,7 +80,8 @@ public final class QuantizeJob {
                         plan.bitsPerWeight()));
         TaskRoom.require(session, prepared);
         work = new WorkFolder(storage, settings.work(), settings.output(), prepared.fingerprint());
-        outputs = new Outputs(storage, plan.files(), settings.reportFile());
+        boolean plain = prepared.calibration() == null; // else later blocks read parts
+        outputs = new Outputs(storage, plan.files(), settings.reportFile(), plain);
         try (WorkRun run = new WorkRun(session, work, outputs)) {
             return run.during(() -> make(run, how, prepared));
         } finally {
@@ -95,12 +97,12 @@ public final class QuantizeJob {
         run.create(how, Results.JSON, progress);
         timed("start", () -> start(plan));
         if (work.isResumed() && prepared.calibration() == null) {
-            timed("check", () -> Inventory.check(session, storage, work.journal(), progress));
+            timed("check", () -> Inventory.check(session, storage, work.journal(), inPlace(plan), progress));
         }
         BlockLoop.Outcome loop = prepared.calibration() == null ? null : timed("calibrate", () -> calibrate(prepared));
         List<UnitResult> units = loop != null ? loop.units() : timed("quantize", () -> quantize(prepared));
         List<String> notes = timed("assemble", () -> assemble(prepared, units));
-        List<Long> digests = timed("validate", () -> validate(plan, units));
+        List<Long> digests = timed("validate", () -> validate(prepared, units, notes));
         Report report = new ReportBuilder(session, settings, prepared, units, digests, stages, loop, notes).build();
         prepared.pin(storage).requireUnchanged();
         outputs.publish(work, ReportFile.json(report));
@@ -122,20 +124,53 @@ public final class QuantizeJob {
 
     private List<UnitResult> quantize(Prepared prepared) throws IOException {
         Plan plan = prepared.plan();
-        Storage files = prepared.pin(storage).scratch(); // a part is checked when it is copied, and can be made again
-        UnitRunner runner = new UnitRunner(files, work.parts(), settings.allowNonFinite());
+        UnitRunner runner = new UnitRunner(prepared.pin(storage), place(plan), settings.allowNonFinite());
         return new RememberedStages(session, work.journal(), progress)
                 .run(
-                        "quantize",
-                        "quantize",
-                        Stage.of("quantize", plan.units(), Noted.of(runner::run))
+                        QUANTIZE,
+                        QUANTIZE,
+                        Stage.of(QUANTIZE, plan.units(), Noted.of(runner::run))
                                 .describe(TensorNames.behind(
-                                        "quantize", plan.tensors().stream().map(PlannedTensor::name)))
+                                        QUANTIZE, plan.tensors().stream().map(PlannedTensor::name)))
                                 .cost(WorkUnit::cost)
                                 .size(unit -> unit.sourceBytes() + unit.bytes())
                                 .memory(WorkUnit::memory),
-                        unit -> Integer.toString(unit.id()),
+                        QuantizeJob::item,
                         UnitResult.class);
+    }
+
+    private static String item(WorkUnit unit) {
+        return Integer.toString(unit.id());
+    }
+
+    /** Where results go; whatever is wrong there later is noticed by its digest, and made again. */
+    private UnitPlace place(Plan plan) throws IOException {
+        List<String> files = IntStream.range(0, plan.files().size())
+                .mapToObj(outputs::inPlace)
+                .flatMap(Optional::stream)
+                .toList();
+        if (files.size() < plan.files().size()) {
+            return UnitPlace.parts(storage.scratch(), work.parts());
+        }
+        if (!session.isLocal()) {
+            return UnitPlace.inPlace(storage, files); // each machine sees to it that what it wrote is on disk
+        }
+        work.journal().before(outputs::sync);
+        return UnitPlace.inPlace(storage.scratch(), files);
+    }
+
+    /** What the journal says is written in place. */
+    private List<Inventory.Range> inPlace(Plan plan) {
+        List<Inventory.Range> ranges = new ArrayList<>();
+        for (WorkUnit unit : plan.units()) {
+            Optional<String> file = outputs.inPlace(unit.output());
+            UnitResult result = work.journal().known(QUANTIZE, item(unit), UnitResult.class);
+            if (file.isPresent() && result != null) {
+                ranges.add(new Inventory.Range(
+                        QUANTIZE, item(unit), file.get(), unit.offset(), unit.bytes(), result.digest()));
+            }
+        }
+        return ranges;
     }
 
     private List<String> assemble(Prepared prepared, List<UnitResult> units) throws IOException {
@@ -147,9 +182,10 @@ public final class QuantizeJob {
         return assembly.notes();
     }
 
-    /** Makes parts again that were lost or damaged after they had been written. */
+    /** Makes results again that were lost or damaged after they had been written. */
     private void makeAgain(Prepared prepared, List<WorkUnit> damaged, List<UnitResult> units) throws IOException {
         for (WorkUnit unit : damaged) {
+            work.journal().forget(QUANTIZE, item(unit));
             work.journal().forgetFile(work.part(unit.id()));
         }
         List<UnitResult> again = prepared.calibration() == null
@@ -167,49 +203,11 @@ public final class QuantizeJob {
         }
     }
 
-    private List<Long> validate(Plan plan, List<UnitResult> units) throws IOException {
-        for (int file = 0; file < plan.files().size(); file++) {
-            try (RangeReader reader = reader(plan, file)) {
-                FileChecks.requireAsPlanned(reader, plan, file);
-            }
-        }
-        List<List<TensorRange.Slice>> slices = new ArrayList<>();
-        plan.tensors().forEach(tensor -> slices.add(new ArrayList<>()));
-        for (WorkUnit unit : plan.units()) {
-            slices.get(unit.tensor())
-                    .add(new TensorRange.Slice(
-                            unit.bytes(),
-                            units.get(unit.id()).digest(),
-                            readable(unit.output()).isPresent() ? null : work.part(unit.id())));
-        }
-        List<TensorRange> ranges = new ArrayList<>();
-        for (PlannedTensor tensor : plan.tensors()) {
-            ranges.add(new TensorRange(
-                    tensor.name(),
-                    tensor.type(),
-                    readable(tensor.output())
-                            .orElse(plan.files().get(tensor.output()).file()),
-                    tensor.offset(),
-                    tensor.bytes(),
-                    slices.get(tensor.index())));
-        }
-        TensorReader reader = new TensorReader(storage);
-        return Stage.of("validate", ranges, reader::run)
-                .cost(TensorRange::bytes)
-                .size(TensorRange::bytes)
-                .run(session, progress);
-    }
-
-    private Optional<String> readable(int file) {
-        return outputs.commits().get(file).readable();
-    }
-
-    /** The file as far as it can be read before it is published: all of it, or the header that was sent. */
-    private RangeReader reader(Plan plan, int file) throws IOException {
-        Optional<String> readable = readable(file);
-        return readable.isPresent()
-                ? storage.open(readable.get())
-                : new SentHeader(plan.files().get(file), storage.open(work.header(file)));
+    private List<Long> validate(Prepared prepared, List<UnitResult> units, List<String> notes) throws IOException {
+        Validation validation = new Validation(session, prepared.plan(), work, outputs, progress);
+        List<Long> digests = validation.run(units, damaged -> makeAgain(prepared, damaged, units));
+        notes.addAll(validation.notes());
+        return digests;
     }
 
     private interface Step<R> {

@@ -156,7 +156,7 @@ final class ReportBuilder {
                 Digest.hex(digests.get(tensor.index())));
     }
 
-    private Report.Totals totals(List<ErrorStats> errors, long[] nonFinite) {
+    private Report.Totals totals(List<ErrorStats> errors, long[] nonFinite) throws IOException {
         Plan plan = prepared.plan();
         ErrorStats all = new ErrorStats();
         errors.forEach(all::merge);
@@ -168,10 +168,10 @@ final class ReportBuilder {
             encode += unit.encodeNanos() / 1e9;
             write += unit.writeNanos() / 1e9;
         }
-        Map<String, Double> cpu = new LinkedHashMap<>();
-        cpu.put("read", read);
-        cpu.put("encode", encode);
-        cpu.put("write", write);
+        Map<String, Double> tasks = new LinkedHashMap<>();
+        tasks.put("read", read);
+        tasks.put("encode", encode);
+        tasks.put("write", write);
         return new Report.Totals(
                 plan.weights(),
                 prepared.checkpoint().tensorBytes(),
@@ -182,7 +182,16 @@ final class ReportBuilder {
                         .filter(tensor -> tensor.choice().rule() == Rule.FALLBACK)
                         .count(),
                 Arrays.stream(nonFinite).sum(),
-                rounded(cpu));
+                rounded(tasks),
+                kernelShare(encode));
+    }
+
+    private Double kernelShare(double kernels) throws IOException {
+        if (loop != null || stages.containsKey("check")) {
+            return null;
+        }
+        double wall = stages.get("quantize") + stages.get("assemble") + stages.get("validate");
+        return significant(kernels / (wall * session.cores()));
     }
 
     private List<Report.TypeTotal> types() {

@@ -32,10 +32,16 @@ final class SlabReader implements AutoCloseable {
     private int rows;
     private long readNanos;
 
+    /** With arrays of its own. */
+    SlabReader(Storage storage, WorkUnit unit, boolean decode) {
+        this(storage, unit, decode, new Buffers());
+    }
+
     /**
      * @param decode whether {@link #weights} is wanted; false for bytes alone
+     * @param buffers that nobody else uses meanwhile
      */
-    SlabReader(Storage storage, WorkUnit unit, boolean decode) {
+    SlabReader(Storage storage, WorkUnit unit, boolean decode, Buffers buffers) {
         this.unit = unit;
         bytes = new SourceBytes(storage, unit.ranges());
         format = BlockFormats.of(unit.source());
@@ -43,9 +49,9 @@ final class SlabReader implements AutoCloseable {
         slabRows = UnitCutter.slabRows(unit.columns(), group, unit.rows());
         readRows = UnitCutter.readRows(
                 unit.columns(), group, unit.rows(), unit.source().bitsPerElement() / 8);
-        read = unit.computed() == null ? new byte[bytes(readRows)] : new byte[0];
-        stored = decode ? new float[maxWeights()] : null;
-        ordered = decode && !unit.order().isAsStored() ? new float[maxWeights()] : stored;
+        read = buffers.read(unit.computed() == null ? bytes(readRows) : 0);
+        stored = decode ? buffers.stored(maxWeights()) : null;
+        ordered = decode && !unit.order().isAsStored() ? buffers.ordered(maxWeights()) : stored;
     }
 
     /** The most weights that a slab has. */

@@ -10,9 +10,9 @@ import java.io.Serializable;
  * @param digest xxHash64 of the result's bytes
  * @param error the result, decoded, against the source
  * @param nonFinite weights that were NaN or infinite and were taken as zero
- * @param readNanos time spent reading
- * @param encodeNanos time spent encoding, all kernels included
- * @param writeNanos time spent writing
+ * @param readNanos wall time spent reading
+ * @param encodeNanos wall time spent encoding, all kernels included, and the digest
+ * @param writeNanos wall time spent writing
  */
 record UnitResult(
         int unit, long digest, ErrorStats error, long nonFinite, long readNanos, long encodeNanos, long writeNanos)

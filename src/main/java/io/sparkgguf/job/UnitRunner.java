@@ -1,7 +1,6 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.format.imatrix.Importance;
-import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.plan.ImportanceSource;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormat;
@@ -10,36 +9,39 @@ import io.sparkgguf.quant.ErrorStats;
 import io.sparkgguf.storage.Digest;
 import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
-import io.sparkgguf.storage.WholeFile;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.Serializable;
 
 /**
- * Does one work unit: reads its ranges, decodes, puts rows in order, encodes, measures the error, and writes the part
- * with its digest. Works through the rows in slabs that fit a core's cache; holds no more than the plan says.
+ * Does one work unit: reads its ranges, decodes, puts rows in order, encodes, measures the error, and writes the result,
+ * of which it takes the digest. Works through the rows in slabs that fit a core's cache; holds no more than the plan says.
  */
 final class UnitRunner implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private final Storage storage;
-    private final String partFolder;
+    private final UnitPlace place;
     private final boolean allowNonFinite;
 
+    /** Writes parts into a folder that exists. */
+    UnitRunner(Storage storage, String partFolder, boolean allowNonFinite) {
+        this(storage, UnitPlace.parts(storage, partFolder), allowNonFinite);
+    }
+
     /**
-     * @param partFolder existing folder that receives the parts
+     * @param place where results go
      * @param allowNonFinite take NaN and infinite weights as zero and count them, instead of refusing
      */
-    UnitRunner(Storage storage, String partFolder, boolean allowNonFinite) {
+    UnitRunner(Storage storage, UnitPlace place, boolean allowNonFinite) {
         this.storage = storage;
-        this.partFolder = partFolder;
+        this.place = place;
         this.allowNonFinite = allowNonFinite;
     }
 
     UnitResult run(WorkUnit unit) throws IOException {
-        String part = WorkFolder.partFile(storage, partFolder, unit.id());
         Attempt work = new Attempt(unit);
-        WholeFile.write(storage, part, work::run);
+        place.write(unit, work::run);
         return work.result();
     }
 
@@ -66,11 +68,20 @@ final class UnitRunner implements Serializable {
         }
 
         void run(OutputStream out) throws IOException {
+            Buffers buffers = Buffers.take();
+            try {
+                run(out, buffers);
+            } finally {
+                buffers.giveBack();
+            }
+        }
+
+        private void run(OutputStream out, Buffers buffers) throws IOException {
             float[] importance = importance();
-            try (SlabReader slabs = new SlabReader(storage, unit, !bytesOnly)) {
+            try (SlabReader slabs = new SlabReader(storage, unit, !bytesOnly, buffers)) {
                 if (!bytesOnly) {
-                    encoded = new byte[Math.toIntExact(unit.target().bytes(slabs.maxWeights()))];
-                    decoded = new float[slabs.maxWeights()];
+                    encoded = buffers.encoded(Math.toIntExact(unit.target().bytes(slabs.maxWeights())));
+                    decoded = buffers.decoded(slabs.maxWeights());
                 }
                 while (slabs.next()) {
                     long start = System.nanoTime();

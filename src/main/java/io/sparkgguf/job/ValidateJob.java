@@ -180,7 +180,7 @@ public final class ValidateJob {
         TensorReader reader = new TensorReader(storage);
         List<ReadBack> read = Stage.of("validate", ranges, (TensorRange range) -> {
                     try {
-                        return new ReadBack(reader.run(range), null);
+                        return new ReadBack(reader.run(range).digest(), null);
                     } catch (InvalidInputException damaged) {
                         return new ReadBack(0, damaged.getMessage());
                     }

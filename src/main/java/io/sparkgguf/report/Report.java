@@ -71,8 +71,13 @@ public record Report(
      * @param relativeError root of the summed squared error over the summed squares, all tensors
      * @param substituted tensors whose wanted type did not fit
      * @param nonFinite weights taken as zero
-     * @param cpuSeconds of reading, encoding and writing, over all tasks
+     * @param taskSeconds of wall time in tasks that read, encode and write units, over all of these; encoding is all that is
+     *     computed: decoding, errors and digests, too
+     * @param kernelShare of the time of all cores, from the first unit begun to the last byte validated, what was spent
+     *     encoding; the rest is the job's overhead. Null where not all units were made in one stage of this run: in one that
+     *     calibrates, or went on from another
      */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
     public record Totals(
             long weights,
             long sourceBytes,
@@ -81,7 +86,8 @@ public record Report(
             double relativeError,
             int substituted,
             long nonFinite,
-            Map<String, Double> cpuSeconds) {}
+            Map<String, Double> taskSeconds,
+            Double kernelShare) {}
 
     public record TypeTotal(String type, int tensors, long weights, long bytes) {}
 

@@ -22,6 +22,15 @@ public interface FileCommit {
     /** Bytes that each range but the last must have at least. */
     long leastRange();
 
+    /**
+     * The unfinished file, where tasks may write results at their offset in it as they make them, with
+     * {@link Storage#openForWriting}, from {@link #begin} on; what they leave out is zero. Empty where a file comes
+     * together by ranges alone. Once it was asked for, {@link #leave} leaves the file for a later run.
+     */
+    default Optional<String> writable() {
+        return Optional.empty();
+    }
+
     /** Bytes of memory that writing a range of {@code length} bytes takes at the most. */
     long memory(long length);
 

@@ -209,7 +209,12 @@ public final class LocalStorage implements Storage {
     @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         Path path = path(file);
-        Set<OpenOption> options = Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE);
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)
+                && Files.isDirectory(path.toAbsolutePath().getParent())) {
+            throw new FileNotFoundException("Cannot write " + file + ": no such file");
+        }
+        // Not made here: a late copy of a task would leave a file of that name when the finished one has been renamed.
+        Set<OpenOption> options = Set.of(StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
         return Optional.of(LocalFile.write(file, path, options, lasting));
     }
 

@@ -3,9 +3,12 @@ package io.sparkgguf.storage;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.Optional;
 
-/** Ranges are written at their offset of one file, and are on disk when their writer returns. */
+/** Ranges, or results of any size, are written at their offset of one file, which has its length from the start. */
 final class PositionalCommit extends RenamingCommit {
+    private boolean writtenInPlace;
+
     PositionalCommit(Storage storage, String target, long length) {
         super(storage, target, length);
     }
@@ -15,10 +18,30 @@ final class PositionalCommit extends RenamingCommit {
         return Integer.MAX_VALUE;
     }
 
+    /** What an earlier run wrote stays, as far as it is still there: whoever goes on from it looks at the bytes. */
     @Override
-    void make(String file) throws IOException {
-        storage.delete(file);
-        open(storage, file).close();
+    boolean make(String file, boolean earlier) throws IOException {
+        boolean found = earlier && storage.exists(file);
+        if (!found) {
+            storage.create(file).close();
+        }
+        try (RangeWriter out = RangeWriter.open(storage, file)) {
+            out.setLength(length);
+        }
+        return found;
+    }
+
+    @Override
+    public Optional<String> writable() {
+        writtenInPlace = true;
+        return Optional.of(unfinished());
+    }
+
+    @Override
+    public void leave() throws IOException {
+        if (!writtenInPlace) {
+            abort();
+        }
     }
 
     @Override
@@ -26,16 +49,11 @@ final class PositionalCommit extends RenamingCommit {
         return new Sink(storage, unfinished());
     }
 
-    private static RangeWriter open(Storage storage, String file) throws IOException {
-        return storage.openForWriting(file)
-                .orElseThrow(() -> new IllegalStateException("Cannot write " + file + " at an offset"));
-    }
-
     private record Sink(Storage storage, String file) implements RangeSink {
         @Override
         public String write(int index, long offset, boolean last, RangeContent content) throws IOException {
             byte[] buffer = new byte[(int) Math.min(BUFFER, content.length())];
-            try (RangeWriter out = open(storage, file);
+            try (RangeWriter out = RangeWriter.open(storage, file);
                     InputStream in = content.open()) {
                 for (long done = 0; done < content.length(); ) {
                     int wanted = (int) Math.min(buffer.length, content.length() - done);

@@ -9,6 +9,12 @@ import java.io.IOException;
  */
 public interface RangeWriter extends Closeable {
 
+    /** A writer of a file in a place that is known to have such writers. */
+    static RangeWriter open(Storage storage, String file) throws IOException {
+        return storage.openForWriting(file)
+                .orElseThrow(() -> new IllegalStateException("Cannot write " + file + " at an offset"));
+    }
+
     /** The file's name, for messages. */
     String file();
 

@@ -10,7 +10,7 @@ abstract class RenamingCommit implements FileCommit {
 
     final Storage storage;
     private final String target;
-    private final long length;
+    final long length;
     private boolean begun;
 
     RenamingCommit(Storage storage, String target, long length) {
@@ -19,8 +19,13 @@ abstract class RenamingCommit implements FileCommit {
         this.length = length;
     }
 
-    /** Makes the unfinished file, empty. */
-    abstract void make(String file) throws IOException;
+    /**
+     * Makes the unfinished file.
+     *
+     * @param earlier whether an earlier run that is to be gone on with made it, too
+     * @return whether it still holds what that run wrote
+     */
+    abstract boolean make(String file, boolean earlier) throws IOException;
 
     @Override
     public final String target() {
@@ -37,14 +42,12 @@ abstract class RenamingCommit implements FileCommit {
         return Math.min(length, BUFFER);
     }
 
-    /** Always anew: copying again costs little, and what a crash left of the file is not known. */
     @Override
     public final boolean begin(String earlier) throws IOException {
         storage.requireFileName(unfinished());
         storage.requireFileName(target);
         begun = true;
-        make(unfinished());
-        return false;
+        return make(unfinished(), unfinished().equals(earlier));
     }
 
     @Override

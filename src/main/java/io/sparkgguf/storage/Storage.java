@@ -100,8 +100,8 @@ public interface Storage extends Serializable {
     }
 
     /**
-     * Opens a file for positional writes without emptying it, making it when there is none. Empty where the place has
-     * no such writes (HDFS, object stores): there a file is put together in other ways.
+     * Opens a file that is there for positional writes, without emptying it; a link is no such file. Empty where the place
+     * has no such writes (HDFS, object stores): there a file is put together in other ways.
      */
     default Optional<RangeWriter> openForWriting(String file) throws IOException {
         return Optional.empty();

@@ -15,9 +15,11 @@ final class StreamCommit extends RenamingCommit {
         return 1;
     }
 
+    /** Always anew: it is written from start to end. */
     @Override
-    void make(String file) throws IOException {
+    boolean make(String file, boolean earlier) throws IOException {
         storage.create(file).close();
+        return false;
     }
 
     @Override

@@ -26,10 +26,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What breaks while a run goes on: it ends with the reason, and leaves nothing but its work folder. */
 class BrokenRunTest {
@@ -47,6 +50,18 @@ class BrokenRunTest {
         output = new OutputFolder(folder.resolve("out"));
     }
 
+    @AfterEach
+    void noOtherPlace() {
+        System.clearProperty("spark.hadoop.fs." + FullDisk.SCHEME + ".impl");
+    }
+
+    /** From now on the output is in a place that takes whole files alone, so that units are written as parts. */
+    private void writeParts() throws IOException {
+        System.setProperty("spark.hadoop.fs." + FullDisk.SCHEME + ".impl", FullDisk.class.getName());
+        FullDisk.ROOM.set(10_000_000);
+        output = new OutputFolder(folder.resolve("out"), FullDisk.SCHEME);
+    }
+
     /** Runs with something done to the model, or the output folder, at the beginning of a stage; returns why it failed. */
     private String failure(String stage, Change change, Path changed) throws IOException {
         Exception failure = assertThrows(Exception.class, () -> run(stage, change, changed));
@@ -57,7 +72,7 @@ class BrokenRunTest {
     private Report run(String stage, Change change, Path changed) throws IOException {
         QuantizeSettings settings = new QuantizeSettings(
                 model.toString(),
-                output.output().toString(),
+                output.target(),
                 null,
                 null,
                 TypeOptions.builder(FileType.Q4_K_M).build(),
@@ -79,7 +94,7 @@ class BrokenRunTest {
             @Override
             public void begin(String begun, long total, Unit unit) {
                 try {
-                    if (begun.equals(stage)) {
+                    if (begun.matches(stage)) {
                         change.apply(changed);
                     }
                 } catch (IOException e) {
@@ -125,22 +140,95 @@ class BrokenRunTest {
                 failure("validate", file -> CheckpointDamage.resize(file, bytes + 1), weights));
     }
 
+    private Path unfinished() {
+        return Path.of(output.output() + ".unfinished");
+    }
+
+    private static void invertNearTheEnd(Path file) throws IOException {
+        int last = (int) Files.size(file) - 40;
+        byte[] bytes = Files.readAllBytes(file);
+        CheckpointDamage.poke(file, last, (byte) ~bytes[last]);
+    }
+
     /** What lies in the finished file is compared with what was encoded, whatever was checked before. */
     @Test
     void anUnfinishedFileThatChanged() throws IOException {
-        Path unfinished = Path.of(output.output() + ".unfinished");
-        String reason = failure(
-                "validate",
-                file -> {
-                    int last = (int) Files.size(file) - 40;
-                    byte[] bytes = Files.readAllBytes(file);
-                    CheckpointDamage.poke(file, last, (byte) ~bytes[last]);
-                },
-                unfinished);
+        writeParts();
+        String reason = failure("validate", BrokenRunTest::invertNearTheEnd, unfinished());
         assertTrue(
-                reason.matches("Cannot accept \\Q" + unfinished
+                reason.matches("Cannot accept \\Q" + output.target() + ".unfinished"
                         + "\\E: (bytes \\d+ to \\d+ of tensor \\S+ have xxHash64 \\w+, expected \\w+|tensor .*)"),
                 reason);
+    }
+
+    private String undisturbed() throws IOException {
+        run("none", file -> {}, model);
+        return Cli.sha256(output.output());
+    }
+
+    /** Nobody looked at units that were written in place since: those that are wrong are made again. */
+    @ParameterizedTest
+    @CsvSource({"validate, 1", "assemble, 1", "validate|validate again, 2"})
+    void unitsThatChangedInPlaceAreMadeAgain(String stages, int times) throws IOException {
+        int[] left = {times};
+        Report report = run(
+                stages,
+                file -> {
+                    if (left[0]-- > 0) {
+                        invertNearTheEnd(file);
+                    }
+                },
+                unfinished());
+        assertEquals(times, report.warnings().size(), report.warnings().toString());
+        for (String warning : report.warnings()) {
+            assertTrue(
+                    warning.matches("1 unit\\(s\\) of the output were made again: "
+                            + "bytes \\d+ to \\d+ of tensor \\S+ have xxHash64 \\w+, expected \\w+"),
+                    warning);
+        }
+        assertEquals(Cli.sha256(output.output()), undisturbed());
+    }
+
+    @Test
+    void unitsThatChangeInPlaceEachTime() throws IOException {
+        String reason = failure("validate.*", BrokenRunTest::invertNearTheEnd, unfinished());
+        assertTrue(
+                reason.matches(
+                        "Cannot accept \\Q" + unfinished() + "\\E: bytes .*, also after it was made again 3 times"),
+                reason);
+        output.accepts(model, "--unit-memory", "128k", "--resume");
+    }
+
+    /** A hole where units were is not taken for what was written. */
+    @Test
+    void unitsThatBecameAHoleAreMadeAgain() throws IOException {
+        Report report = run(
+                "assemble",
+                file -> {
+                    long length = Files.size(file);
+                    CheckpointDamage.resize(file, length / 2);
+                    CheckpointDamage.poke(file, length - 1, (byte) 0);
+                },
+                unfinished());
+        assertEquals(1, report.warnings().size(), report.warnings().toString());
+        assertEquals(Cli.sha256(output.output()), undisturbed());
+    }
+
+    @Test
+    void anUnfinishedFileThatWasCutShort() throws IOException {
+        String reason = failure("assemble", file -> CheckpointDamage.resize(file, 10_000), unfinished());
+        assertTrue(
+                reason.matches("Cannot finish \\Q" + unfinished() + "\\E: it has 10000 bytes, planned are \\d+"),
+                reason);
+        output.accepts(model, "--unit-memory", "128k", "--resume");
+    }
+
+    @Test
+    void anUnfinishedFileThatIsGone() throws IOException {
+        assertEquals(
+                "Cannot write " + unfinished() + ": no such file",
+                failure("quantize|assemble", Files::deleteIfExists, unfinished()));
+        output.accepts(model, "--unit-memory", "128k");
     }
 
     private Path work() {
@@ -149,6 +237,7 @@ class BrokenRunTest {
 
     @Test
     void partsThatChangedAreMadeAgain() throws IOException {
+        writeParts();
         Report report = run(
                 "assemble",
                 work -> {
@@ -163,8 +252,8 @@ class BrokenRunTest {
         assertTrue(
                 report.warnings()
                         .get(0)
-                        .matches("4 part\\(s\\) of the output were made again: Cannot use \\Q" + work()
-                                + "\\E/\\w+/parts/header-0: it has xxHash64 \\w+, written was \\w+"),
+                        .matches("4 part\\(s\\) of the output were made again: Cannot use \\Q" + output.target()
+                                + ".work\\E/\\w+/parts/header-0: it has xxHash64 \\w+, written was \\w+"),
                 report.warnings().toString());
         String repaired = Cli.sha256(output.output());
         run("none", file -> {}, model);
@@ -174,6 +263,7 @@ class BrokenRunTest {
     /** A part that cannot be made again as it was is no reason to go on with another one. */
     @Test
     void aPartThatComesOutDifferently() throws IOException {
+        writeParts();
         String reason = failure(
                 "assemble",
                 file -> {
@@ -194,11 +284,12 @@ class BrokenRunTest {
 
     @Test
     void aFolderThatWasTakenAway() throws IOException {
-        Path parts = work();
+        writeParts();
+        String parts = output.target() + ".work";
         String reason = failure(
                 "quantize",
                 folder -> Files.move(only(folder).resolve("parts"), only(folder).resolve("elsewhere")),
-                parts);
+                work());
         assertTrue(
                 reason.matches("Cannot write \\Q" + parts + "\\E/.*/parts/unit-.*: its folder does not exist"), reason);
     }
@@ -211,25 +302,21 @@ class BrokenRunTest {
 
     @Test
     void noSpaceLeft() throws IOException {
-        System.setProperty("spark.hadoop.fs." + FullDisk.SCHEME + ".impl", FullDisk.class.getName());
-        try {
-            String work = FullDisk.SCHEME + "://" + folder.resolve("work");
-            for (long room : new long[] {100_000, 500_000}) {
-                FullDisk.ROOM.set(room);
-                Outcome outcome = output.quantize(model, "--work-dir", work);
-                assertTrue(
-                        outcome.reason()
-                                .matches("Cannot write \\Q" + work + "\\E/.*/parts/unit-.*: no space left on device"),
-                        outcome.err());
-                assertEquals(Main.FAILED, outcome.code());
-                output.requireResumable();
-            }
-            FullDisk.ROOM.set(10_000_000);
-            output.accepts(model, "--work-dir", work);
-            assertFalse(Files.exists(folder.resolve("work")));
-        } finally {
-            System.clearProperty("spark.hadoop.fs." + FullDisk.SCHEME + ".impl");
+        writeParts();
+        String work = FullDisk.SCHEME + "://" + folder.resolve("work");
+        for (long room : new long[] {100_000, 500_000}) {
+            FullDisk.ROOM.set(room);
+            Outcome outcome = output.quantize(model, "--work-dir", work);
+            assertTrue(
+                    outcome.reason()
+                            .matches("Cannot write \\Q" + work + "\\E/.*/parts/unit-.*: no space left on device"),
+                    outcome.err());
+            assertEquals(Main.FAILED, outcome.code());
+            output.requireResumable();
         }
+        FullDisk.ROOM.set(10_000_000);
+        output.accepts(model, "--work-dir", work);
+        assertFalse(Files.exists(folder.resolve("work")));
     }
 
     /** SIGTERM, as a scheduler sends it; SIGINT of Ctrl-C goes the same way. */

@@ -27,6 +27,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The driver is killed, as by kill -9, over and over: the run that comes to its end writes the same bytes as any other. */
 class KilledRunTest {
     private static final int KILLS = 3;
+    private static final int PIECE = 1 << 16;
 
     @TempDir
     private Path folder;
@@ -63,14 +64,27 @@ class KilledRunTest {
                 .start();
     }
 
-    /** Files that the work folder has seen: what is there, and segments that were written. */
+    /** Files that the work folder has seen: what is there, and segments that were written; and what is written in place. */
     private long progress() {
         try (Stream<Path> files = Files.walk(Path.of(output + ".work"))) {
             return files.filter(file -> file.toString().matches(".*/(parts|calibration|journal)/.*"))
-                    .count();
+                            .count()
+                    + writtenInPlace();
         } catch (IOException | java.io.UncheckedIOException e) {
             return 0; // not yet there, or changing
         }
+    }
+
+    /** Pieces of the unfinished file that hold something. */
+    private long writtenInPlace() throws IOException {
+        Path unfinished = Path.of(output + ".unfinished");
+        byte[] bytes = Files.exists(unfinished) ? Files.readAllBytes(unfinished) : new byte[0];
+        long pieces = 0;
+        for (int from = 0; from < bytes.length; from += PIECE) {
+            byte[] piece = Arrays.copyOfRange(bytes, from, Math.min(bytes.length, from + PIECE));
+            pieces += Arrays.equals(piece, new byte[piece.length]) ? 0 : 1;
+        }
+        return pieces;
     }
 
     @ParameterizedTest

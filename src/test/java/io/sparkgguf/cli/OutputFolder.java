@@ -23,9 +23,16 @@ final class OutputFolder {
     private static final String OLDER = "written by an earlier run";
 
     private final Path folder;
+    private final String scheme;
 
     OutputFolder(Path folder) throws IOException {
+        this(folder, "");
+    }
+
+    /** @param scheme by which runs are told of their output, for a file system of Hadoop's that is this folder */
+    OutputFolder(Path folder, String scheme) throws IOException {
         this.folder = Files.createDirectories(folder);
+        this.scheme = scheme;
         Files.writeString(output(), OLDER);
     }
 
@@ -34,10 +41,15 @@ final class OutputFolder {
         return folder.resolve(NAME);
     }
 
+    /** What runs are told to write. */
+    String target() {
+        return scheme.isEmpty() ? output().toString() : scheme + "://" + output();
+    }
+
     /** {@code quantize --type Q4_K_M} into this folder; further arguments may set another type. */
     Outcome quantize(Path model, String... arguments) {
         List<String> line = new ArrayList<>(List.of("quantize", "--model", model.toString()));
-        line.addAll(List.of("--output", output().toString()));
+        line.addAll(List.of("--output", target()));
         line.addAll(List.of(arguments));
         if (!line.contains("--type")) {
             line.addAll(List.of("--type", "Q4_K_M"));
@@ -104,10 +116,12 @@ final class OutputFolder {
         requireOlderFile();
     }
 
-    /** The older file is as it was, and beside it is at most the work folder of an unfinished run. */
+    /** The older file is as it was, and beside it is at most what an unfinished run wrote: its work folder and the file. */
     void requireResumable() throws IOException {
         Set<String> names = Cli.names(folder);
-        names.remove(NAME + ".work");
+        if (names.remove(NAME + ".work")) {
+            names.remove(NAME + ".unfinished");
+        }
         assertEquals(Set.of(NAME), names);
         requireOlderFile();
     }

@@ -27,6 +27,8 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -223,6 +225,50 @@ class ResumeTest {
                 "seed " + seed + ": " + said);
     }
 
+    /** A run with other options, of which nothing else is left. */
+    private void anotherRunTookItsPlace() throws IOException {
+        Set<String> ours = Cli.names(folder.resolve("out.gguf.work"));
+        interrupted("--type Q8_0", Breaking.after(1));
+        Set<String> others = Cli.names(folder.resolve("out.gguf.work"));
+        others.removeAll(ours);
+        assertEquals(1, others.size());
+        LocalStorage storage = new LocalStorage();
+        storage.delete(folder.resolve("out.gguf.work")
+                .resolve(others.iterator().next())
+                .toString());
+    }
+
+    /** What was written into the unfinished file is known again by its digest, whatever became of the file. */
+    @ParameterizedTest
+    @ValueSource(strings = {"gone", "cut", "zeros", "one bit", "longer", "another"})
+    void whatWasLostInPlaceIsMadeAgain(String what) throws IOException {
+        interruptedAtItsEnd();
+        Path file = folder.resolve("out.gguf.unfinished");
+        byte[] bytes = Files.readAllBytes(file);
+        int middle = bytes.length / 2;
+        switch (what) {
+            case "gone" -> Files.delete(file);
+            case "cut" -> Files.write(file, Arrays.copyOf(bytes, middle));
+            case "zeros" -> Files.write(file, new byte[bytes.length]);
+            case "one bit" -> {
+                bytes[middle] ^= 16;
+                Files.write(file, bytes);
+            }
+            case "longer" -> Files.write(file, Arrays.copyOf(bytes, bytes.length + 77));
+            default -> anotherRunTookItsPlace();
+        }
+        String said = finished(RTN).said().toString();
+        Matcher found = Pattern.compile("(\\d+) of (\\d+) results are missing or damaged in " + file)
+                .matcher(said);
+        assertEquals(!what.equals("longer"), found.find(), said);
+        if (!what.equals("longer")) {
+            int lost = Integer.parseInt(found.group(1));
+            int all = Integer.parseInt(found.group(2));
+            boolean some = what.equals("cut") || what.equals("one bit");
+            assertTrue(some ? lost > 0 && lost < all : lost == all, said);
+        }
+    }
+
     /** A file goes while the run is at work: it notices, and goes back to what made it. */
     @ParameterizedTest
     @CsvSource({
@@ -282,7 +328,7 @@ class ResumeTest {
                 "Cannot resume " + output + ": the unfinished run in " + work
                         + " is another one: types.pure is true, was false",
                 outcome.reason());
-        assertEquals(Set.of("out.gguf.work"), Cli.names(folder));
+        assertEquals(Set.of("out.gguf.unfinished", "out.gguf.work"), Cli.names(folder));
 
         outcome = cli("quantize", RTN, "--resume");
         assertEquals(0, outcome.code(), outcome.err());
@@ -319,9 +365,7 @@ class ResumeTest {
     @Test
     void beginsAnewWhenAsked() throws IOException {
         interruptedAtItsEnd();
-        for (Path part : files("parts/unit-.*")) { // nobody looks at them
-            Files.writeString(part, "rubbish");
-        }
+        Files.writeString(folder.resolve("out.gguf.unfinished"), "rubbish"); // nobody looks at it
         Outcome outcome = cli("quantize", RTN, "--fresh");
         assertEquals(0, outcome.code(), outcome.err());
         assertTrue(outcome.err().contains("removing what an earlier run left"), outcome.err());

@@ -14,8 +14,8 @@ import java.util.Random;
 
 /**
  * Kills executors and drivers at random points of real runs and compares what comes out with what one undisturbed thread
- * makes. Points are chosen by number among all files that executors create, open or rename in the work folder; a killed
- * driver's line is run once more.
+ * makes. Points are chosen by number among all files that executors create, open or rename in the source and the work
+ * folder; units that were begun tell how much was done again. A killed driver's line is run once more.
  *
  * <pre>
  * mvn -DskipTests package
@@ -26,7 +26,6 @@ import java.util.Random;
 public final class Chaos {
     private static final Duration RUN = Duration.ofMinutes(20);
     private static final String ANYTHING = "executor .*";
-    private static final String UNIT = "executor create .*/unit-.*";
 
     private final Path folder;
     private final SparkCluster cluster;
@@ -80,7 +79,7 @@ public final class Chaos {
             if (!same.equals(digest)) {
                 throw new IOException("Undisturbed, the cluster makes " + same + " and one thread " + digest);
             }
-            known = new Undisturbed(digest, counting.counted(), counting.counted(UNIT));
+            known = new Undisturbed(digest, counting.counted(), counting.counted(recipe.unit()));
             undisturbed.put(recipe, known);
             out.printf(
                     Locale.ROOT,
@@ -108,10 +107,10 @@ public final class Chaos {
             if (driver) {
                 HoldPoint again = HoldPoint.of(folder.resolve(name + "-again"), ANYTHING, 0);
                 output = finish(recipe, name, again);
-                units = point.counted(UNIT) + again.counted(UNIT);
+                units = point.counted(recipe.unit()) + again.counted(recipe.unit());
             } else {
                 output = ended(run, name);
-                units = point.counted(UNIT);
+                units = point.counted(recipe.unit());
             }
         }
         boolean same = Cli.sha256(output).equals(expected.digest);

@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 
 /**
  * A point of a run at which a process stands still to be killed: the n-th time that the driver, or any executor, creates,
- * opens or renames a file of the work folder that a pattern matches. The run must keep its work folder at {@link #work}.
+ * opens or renames a file that a pattern matches. The run must know these files by their {@link #name}.
  *
  * @param folder of counts and of who is held
  * @param pattern of {@code driver|executor create|open|rename PATH}, as a regular expression
@@ -33,9 +33,9 @@ record HoldPoint(Path folder, String pattern, long at) {
         return new HoldPoint(Files.createDirectories(folder.toAbsolutePath()), pattern, at);
     }
 
-    /** The work folder's name for a path: through {@link HeldFiles}. */
-    static String work(Path folder) {
-        return SCHEME + "://" + folder.toAbsolutePath();
+    /** The name of a file or folder by which it is reached through {@link HeldFiles}. */
+    static String name(Path file) {
+        return SCHEME + "://" + file.toAbsolutePath();
     }
 
     /** What the launcher needs to know of it. */

@@ -77,7 +77,8 @@ class KilledDriverTest {
     }
 
     /** Kills the driver when an executor comes to a point, and runs the same line once more. */
-    private static Resumed killedAndRunAgain(String name, Recipe recipe, String pattern, long at) throws Exception {
+    private static Resumed killedAndRunAgain(String name, Recipe recipe, String pattern, long at, String counted)
+            throws Exception {
         Path output = Files.createDirectories(folder.resolve(name)).resolve("model.gguf");
         Path work = folder.resolve(name + "-work");
         HoldPoint point = HoldPoint.of(folder.resolve(name + "-point"), pattern, at);
@@ -87,7 +88,7 @@ class KilledDriverTest {
             Processes.kill(run.handle());
         }
         assertFalse(Files.exists(output));
-        HoldPoint second = HoldPoint.of(folder.resolve(name + "-again"), "executor create .*", 0);
+        HoldPoint second = HoldPoint.of(folder.resolve(name + "-again"), counted, 0);
         List<String> arguments = new ArrayList<>(recipe.arguments(output, work, second));
         arguments.add("--resume");
         try (Submission run = cluster.submit("quantize", arguments)) {
@@ -101,15 +102,20 @@ class KilledDriverTest {
 
     @Test
     void inTheMiddleOfUnits() throws Exception {
-        Resumed run = killedAndRunAgain("units", Recipe.PLAIN, "executor create .*/unit-.*", 60);
-        long again = run.count(".*/unit-.*");
+        String unit = Recipe.PLAIN.unit();
+        Resumed run = killedAndRunAgain("units", Recipe.PLAIN, unit, 60, unit);
+        long again = run.count(unit);
         assertTrue(again < run.units(), again + " units were done after 60 of " + run.units());
     }
 
     @Test
     void inTheMiddleOfABlock() throws Exception {
         Resumed run = killedAndRunAgain(
-                "block", Recipe.CALIBRATED, "executor create .*/block-0001/.*-(training|held-out).*", 3);
+                "block",
+                Recipe.CALIBRATED,
+                "executor create .*/block-0001/.*-(training|held-out).*",
+                3,
+                "executor create .*");
         assertEquals(0, run.count(".*/block-0000/.*"), "the block before was not begun again");
         assertTrue(run.count(".*/block-0001/.*") > 0, "the block was gone on with");
     }
@@ -118,7 +124,7 @@ class KilledDriverTest {
     void theMasterStartsItAgain() throws Exception {
         Path output = Files.createDirectories(folder.resolve("supervised")).resolve("model.gguf");
         Path work = folder.resolve("supervised-work");
-        HoldPoint point = HoldPoint.of(folder.resolve("supervised-point"), "executor create .*/unit-.*", 30);
+        HoldPoint point = HoldPoint.of(folder.resolve("supervised-point"), Recipe.PLAIN.unit(), 30);
         List<String> arguments = new ArrayList<>(List.of("--deploy-mode", "cluster", "--supervise"));
         arguments.addAll(Recipe.PLAIN.arguments(output, work, point));
         try (Submission run = cluster.submit("quantize", arguments)) {

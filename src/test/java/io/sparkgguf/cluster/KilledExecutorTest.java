@@ -42,11 +42,13 @@ class KilledExecutorTest {
         }
     }
 
-    private static void survives(String name, Recipe recipe, String pattern, long at) throws Exception {
+    private static void survives(String name, Recipe recipe, boolean parts, String pattern, long at) throws Exception {
         Path results = Files.createDirectories(folder.resolve(name));
         Path output = results.resolve("model.gguf");
         HoldPoint point = HoldPoint.of(folder.resolve(name + "-point"), pattern, at);
-        List<String> arguments = recipe.arguments(output, folder.resolve(name + "-work"), point);
+        Path work = folder.resolve(name + "-work");
+        List<String> arguments =
+                parts ? recipe.argumentsForParts(output, work, point) : recipe.arguments(output, work, point);
         int before = cluster.executorFolders().size();
         try (Submission run = cluster.submit("quantize", arguments)) {
             String killed = point.kill(run);
@@ -61,16 +63,21 @@ class KilledExecutorTest {
 
     @Test
     void inTheMiddleOfUnits() throws Exception {
-        survives("units", Recipe.PLAIN, "executor create .*/unit-.*", 12);
+        survives("units", Recipe.PLAIN, false, Recipe.PLAIN.unit(), 12);
+    }
+
+    @Test
+    void inTheMiddleOfParts() throws Exception {
+        survives("parts", Recipe.PLAIN, true, "executor create .*/unit-.*", 12);
     }
 
     @Test
     void inTheMiddleOfAHessian() throws Exception {
-        survives("hessian", Recipe.CALIBRATED, "executor create .*-(training|held-out).*", 3);
+        survives("hessian", Recipe.CALIBRATED, false, "executor create .*-(training|held-out).*", 3);
     }
 
     @Test
     void inTheMiddleOfTheFile() throws Exception {
-        survives("assembly", Recipe.PLAIN, "executor open .*/unit-.*", 12);
+        survives("assembly", Recipe.PLAIN, true, "executor open .*/unit-.*", 12);
     }
 }

@@ -229,12 +229,13 @@ class LocalStorageTest {
         storage.createFolder(name("a/b"));
         storage.createFolder(name("a/b"));
         write(name("a/b/stream"), new byte[1]);
-        storage.openForWriting(name("a/b/ranges")).orElseThrow().close();
+        assertTrue(storage.commit(name("a/b/ranges"), 10).writable().isPresent());
+        storage.commit(name("a/b/ranges"), 10).begin(null);
         for (String made : List.of("a", "a/b")) {
             assertEquals(
                     "rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.resolve(made))));
         }
-        for (String made : List.of("a/b/stream", "a/b/ranges")) {
+        for (String made : List.of("a/b/stream", "a/b/ranges.unfinished")) {
             assertEquals(Files.getPosixFilePermissions(usual), Files.getPosixFilePermissions(folder.resolve(made)));
         }
     }
@@ -244,6 +245,7 @@ class LocalStorageTest {
         long far = 5L << 30;
         byte[] first = bytes(1, 2_500_000);
         byte[] second = bytes(2, 1_000);
+        storage.create(name("big")).close();
         try (RangeWriter a = storage.openForWriting(name("big")).orElseThrow()) {
             a.setLength(far + 2_000);
             try (RangeWriter b = storage.openForWriting(name("big")).orElseThrow()) {
@@ -266,6 +268,43 @@ class LocalStorageTest {
             writer.setLength(17);
         }
         assertEquals(17, storage.status(name("big")).length());
+    }
+
+    @Test
+    void writesRangesOfFilesThatAreThere() throws IOException {
+        assertEquals(
+                "Cannot write " + name("none") + ": no such file",
+                assertThrows(FileNotFoundException.class, () -> storage.openForWriting(name("none")))
+                        .getMessage());
+        write(name("precious"), new byte[9]);
+        Files.createSymbolicLink(folder.resolve("link"), folder.resolve("precious"));
+        String reason = assertThrows(IOException.class, () -> storage.openForWriting(name("link")))
+                .getMessage();
+        assertTrue(reason.startsWith("Cannot write " + name("link") + ": "), reason);
+    }
+
+    /** A run that goes on from an earlier one finds what that one wrote, and no other run does. */
+    @Test
+    void goesOnWithWhatWasWrittenInPlace() throws IOException {
+        FileCommit first = storage.commit(name("file"), 1000);
+        assertFalse(first.begin(null));
+        String unfinished = first.writable().orElseThrow();
+        try (RangeWriter writer = storage.openForWriting(unfinished).orElseThrow()) {
+            writer.write(10, new byte[] {1, 2, 3}, 0, 3);
+        }
+        first.leave();
+        try (RangeWriter writer = storage.openForWriting(unfinished).orElseThrow()) {
+            writer.setLength(500);
+        }
+        FileCommit second = storage.commit(name("file"), 1000);
+        assertTrue(second.begin(first.handle()));
+        assertEquals(1000, storage.status(unfinished).length());
+        assertEquals(2, Files.readAllBytes(Path.of(unfinished))[11]);
+        second.leave();
+        assertFalse(storage.exists(unfinished), "nobody was to write in place");
+        assertFalse(storage.commit(name("file"), 1000).begin(first.handle()), "it is gone");
+        assertFalse(storage.commit(name("file"), 1000).begin(null));
+        assertArrayEquals(new byte[1000], Files.readAllBytes(Path.of(unfinished)));
     }
 
     @Test

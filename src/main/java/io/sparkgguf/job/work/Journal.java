@@ -40,10 +40,16 @@ public final class Journal implements AutoCloseable {
     private final Segments segments;
     private final Map<String, Map<String, Entry>> stages = new LinkedHashMap<>();
     private final List<String> pending = new ArrayList<>();
+    private Before before = () -> {};
     private final Thread writer = new Thread(this::writeNowAndThen, "journal");
     private int damaged;
     private IOException failure;
     private boolean closed;
+
+    /** What is done before lines are written. */
+    public interface Before {
+        void run() throws IOException;
+    }
 
     /** A line, and the files that it speaks of. */
     private record Entry(String line, JsonNode result, List<Written> files) {}
@@ -115,6 +121,11 @@ public final class Journal implements AutoCloseable {
 
     private Map<String, Entry> items(String stage) {
         return stages.computeIfAbsent(stage, key -> new LinkedHashMap<>());
+    }
+
+    /** From now on lines are not written before this was done since they were recorded: it puts on disk what they tell of. */
+    public synchronized void before(Before step) {
+        before = step;
     }
 
     /** Lines that were there and could not be read. */
@@ -305,13 +316,18 @@ public final class Journal implements AutoCloseable {
         synchronized (segments) {
             List<String> lines;
             boolean all;
+            Before first;
             synchronized (this) {
                 requireWritable();
                 all = !pending.isEmpty() && segments.areMany();
                 lines = all ? all() : List.copyOf(pending);
                 pending.clear();
+                first = before;
             }
             try {
+                if (!lines.isEmpty()) {
+                    first.run();
+                }
                 if (all) {
                     segments.replaceAll(lines);
                 } else if (!lines.isEmpty()) {

@@ -3,6 +3,7 @@ package io.sparkgguf.job.work;
 import io.sparkgguf.job.stage.Events;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.storage.FileCommit;
+import io.sparkgguf.storage.RangeWriter;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.Unfinished;
 import java.io.IOException;
@@ -10,6 +11,7 @@ import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Optional;
 
 /** The files that a run makes, before they have their names: the outputs, each with its commit, and the report. */
 public final class Outputs {
@@ -19,15 +21,25 @@ public final class Outputs {
     private final Storage storage;
     private final List<OutputFile> files;
     private final String report;
+    private final boolean inPlace;
     private final List<FileCommit> commits = new ArrayList<>();
     private final BitSet goneOnWith = new BitSet();
     private boolean begun;
 
-    /** @param report the name of a small file that is written last */
+    /** Files that come together from parts. */
     public Outputs(Storage storage, List<OutputFile> files, String report) {
+        this(storage, files, report, false);
+    }
+
+    /**
+     * @param report the name of a small file that is written last
+     * @param inPlace whether results of units may be written straight into the unfinished files
+     */
+    public Outputs(Storage storage, List<OutputFile> files, String report, boolean inPlace) {
         this.storage = storage;
         this.files = files;
         this.report = report;
+        this.inPlace = inPlace;
     }
 
     /**
@@ -79,6 +91,25 @@ public final class Outputs {
     /** How each output comes together, in order. */
     public synchronized List<FileCommit> commits() {
         return List.copyOf(commits);
+    }
+
+    /** The unfinished file in which results of units are written at their offset; empty when they are parts elsewhere. */
+    public synchronized Optional<String> inPlace(int file) {
+        return inPlace ? commits.get(file).writable() : Optional.empty();
+    }
+
+    /** Returns when all that this machine wrote in place is on disk. */
+    public void sync() throws IOException {
+        for (int file = 0; isBegun() && file < files.size(); file++) {
+            Optional<String> written = inPlace(file);
+            if (written.isPresent()) {
+                RangeWriter.open(storage, written.get()).close();
+            }
+        }
+    }
+
+    private synchronized boolean isBegun() {
+        return begun;
     }
 
     /** Whether an output was begun by an earlier run, so that its receipts hold. */

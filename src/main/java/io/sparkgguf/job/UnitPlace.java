@@ -1,0 +1,82 @@
+package io.sparkgguf.job;
+
+import io.sparkgguf.job.work.WorkFolder;
+import io.sparkgguf.plan.WorkUnit;
+import io.sparkgguf.storage.RangeWriter;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.WholeFile;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.Serializable;
+import java.util.List;
+
+/**
+ * Where results of units are written: each into a part, a file of its own, or straight to where it belongs in the
+ * unfinished output. A retry, or a copy of a task at the same time, writes the same bytes to the same place.
+ */
+interface UnitPlace extends Serializable {
+
+    /** Writes a unit's result; when {@code body} fails, what there is of it in the output is no result. */
+    void write(WorkUnit unit, WholeFile.Body body) throws IOException;
+
+    /** In a folder of parts. */
+    static UnitPlace parts(Storage storage, String folder) {
+        return (unit, body) -> WholeFile.write(storage, WorkFolder.partFile(storage, folder, unit.id()), body);
+    }
+
+    /**
+     * In the outputs.
+     *
+     * @param files that can be written at an offset, by the units' output index
+     */
+    static UnitPlace inPlace(Storage storage, List<String> files) {
+        return (unit, body) -> {
+            try (InPlace out = new InPlace(RangeWriter.open(storage, files.get(unit.output())), unit)) {
+                body.write(out);
+                out.requireAll();
+            }
+        };
+    }
+
+    /** The bytes of a file that are a unit's, and no others. */
+    final class InPlace extends OutputStream {
+        private final RangeWriter file;
+        private final WorkUnit unit;
+        private long done;
+
+        private InPlace(RangeWriter file, WorkUnit unit) {
+            this.file = file;
+            this.unit = unit;
+        }
+
+        @Override
+        public void write(int value) throws IOException {
+            write(new byte[] {(byte) value}, 0, 1);
+        }
+
+        @Override
+        public void write(byte[] from, int at, int count) throws IOException {
+            if (count > unit.bytes() - done) {
+                throw new IllegalStateException(explained(done + count));
+            }
+            file.write(unit.offset() + done, from, at, count);
+            done += count;
+        }
+
+        private void requireAll() {
+            if (done < unit.bytes()) {
+                throw new IllegalStateException(explained(done));
+            }
+        }
+
+        private String explained(long bytes) {
+            return "Cannot write unit " + unit.id() + " of tensor " + unit.name() + " into " + file.file() + ": it has "
+                    + bytes + " bytes, planned are " + unit.bytes();
+        }
+
+        @Override
+        public void close() throws IOException {
+            file.close();
+        }
+    }
+}
