@@ -123,7 +123,7 @@ public final class QuantizeJob {
     private List<UnitResult> quantize(Prepared prepared) throws IOException {
         Plan plan = prepared.plan();
         Storage files = prepared.pin(storage).scratch(); // a part is checked when it is copied, and can be made again
-        UnitRunner runner = new UnitRunner(files, work.parts(), settings.allowNonFinite());
+        UnitRunner runner = new UnitRunner(files, work.parts(), "quantize", settings.allowNonFinite());
         return new RememberedStages(session, work.journal(), progress)
                 .run(
                         "quantize",
@@ -150,7 +150,7 @@ public final class QuantizeJob {
     /** Makes parts again that were lost or damaged after they had been written. */
     private void makeAgain(Prepared prepared, List<WorkUnit> damaged, List<UnitResult> units) throws IOException {
         for (WorkUnit unit : damaged) {
-            work.journal().forgetFile(work.part(unit.id()));
+            work.journal().forgetFile(work.part(units.get(unit.id()).part()));
         }
         List<UnitResult> again = prepared.calibration() == null
                 ? quantize(prepared)
@@ -176,11 +176,12 @@ public final class QuantizeJob {
         List<List<TensorRange.Slice>> slices = new ArrayList<>();
         plan.tensors().forEach(tensor -> slices.add(new ArrayList<>()));
         for (WorkUnit unit : plan.units()) {
+            UnitResult made = units.get(unit.id());
             slices.get(unit.tensor())
                     .add(new TensorRange.Slice(
                             unit.bytes(),
-                            units.get(unit.id()).digest(),
-                            readable(unit.output()).isPresent() ? null : work.part(unit.id())));
+                            made.digest(),
+                            readable(unit.output()).isPresent() ? null : work.part(made.part())));
         }
         List<TensorRange> ranges = new ArrayList<>();
         for (PlannedTensor tensor : plan.tensors()) {

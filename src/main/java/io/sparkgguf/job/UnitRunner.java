@@ -24,23 +24,26 @@ final class UnitRunner implements Serializable {
 
     private final Storage storage;
     private final String partFolder;
+    private final String kind;
     private final boolean allowNonFinite;
 
     /**
      * @param partFolder existing folder that receives the parts
+     * @param kind of stage, for the names of parts
      * @param allowNonFinite take NaN and infinite weights as zero and count them, instead of refusing
      */
-    UnitRunner(Storage storage, String partFolder, boolean allowNonFinite) {
+    UnitRunner(Storage storage, String partFolder, String kind, boolean allowNonFinite) {
         this.storage = storage;
         this.partFolder = partFolder;
+        this.kind = kind;
         this.allowNonFinite = allowNonFinite;
     }
 
     UnitResult run(WorkUnit unit) throws IOException {
-        String part = WorkFolder.partFile(storage, partFolder, unit.id());
+        String part = WorkFolder.partName(unit.id(), kind);
         Attempt work = new Attempt(unit);
-        WholeFile.write(storage, part, work::run);
-        return work.result();
+        WholeFile.write(storage, storage.resolve(partFolder, part), work::run);
+        return work.result(part);
     }
 
     /** One attempt at a unit, and its buffers. */
@@ -123,8 +126,9 @@ final class UnitRunner implements Serializable {
             }
         }
 
-        UnitResult result() {
-            return new UnitResult(unit.id(), digest.value(), error, nonFinite, readNanos, encodeNanos, writeNanos);
+        UnitResult result(String part) {
+            return new UnitResult(
+                    unit.id(), part, digest.value(), error, nonFinite, readNanos, encodeNanos, writeNanos);
         }
     }
 }
