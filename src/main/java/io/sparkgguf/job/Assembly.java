@@ -168,12 +168,8 @@ final class Assembly {
         parts.add(new Part(-1 - file, work.header(file), 0, header.length, Digest.of(header, 0, header.length)));
         for (WorkUnit unit : plan.units()) {
             if (unit.output() == file) {
-                parts.add(new Part(
-                        unit.id(),
-                        work.part(unit.id()),
-                        unit.offset(),
-                        unit.bytes(),
-                        units.get(unit.id()).digest()));
+                UnitResult made = units.get(unit.id());
+                parts.add(new Part(unit.id(), work.part(made.part()), unit.offset(), unit.bytes(), made.digest()));
             }
         }
         return parts;

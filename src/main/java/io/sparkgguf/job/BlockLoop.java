@@ -42,7 +42,6 @@ final class BlockLoop {
     private final Storage storage;
     private final Progress progress;
     private final BlockStages stages;
-    private final UnitResult[] results;
     private final Map<Integer, TensorOutcome> outcomes = new TreeMap<>();
     private final List<String> notes = new ArrayList<>();
     private HiddenChain hidden;
@@ -62,7 +61,6 @@ final class BlockLoop {
         this.storage = prepared.pin(session.storage());
         this.progress = progress;
         stages = new BlockStages(session, settings, prepared, work, progress);
-        results = new UnitResult[plan.units().size()];
     }
 
     /**
@@ -126,7 +124,7 @@ final class BlockLoop {
     }
 
     private Outcome loop() throws IOException {
-        Arrays.fill(results, null);
+        Arrays.fill(stages.results(), null);
         outcomes.clear();
         notes.clear();
         told = 0;
@@ -144,7 +142,7 @@ final class BlockLoop {
                     .anyMatch(later -> !later.inputs().isEmpty());
             block(block, followed);
         }
-        return new Outcome(List.of(results), outcomes, stages.seconds(), List.copyOf(notes));
+        return new Outcome(List.of(stages.results()), outcomes, stages.seconds(), List.copyOf(notes));
     }
 
     /** Tensors that are of no block. */
@@ -296,7 +294,9 @@ final class BlockLoop {
                 }
             }
         }
-        solve(stages.name(block.index(), "guard"), again, hessians);
+        String guard = stages.name(block.index(), "guard");
+        solve(guard, again, hessians);
+        stages.replace(stages.name(block.index(), "solve"), guard, again);
     }
 
     /** A unit that is rounded with the importance of its input, if the tokens say anything of that. */
@@ -337,6 +337,7 @@ final class BlockLoop {
         SolveTask task = new SolveTask(
                 storage,
                 work.parts(),
+                Stage.kind(name),
                 settings.allowNonFinite(),
                 hessians,
                 asked.gptq(),
@@ -352,7 +353,7 @@ final class BlockLoop {
                         .memory(item -> item.unit().memory()),
                 item -> Integer.toString(item.unit().id()),
                 SolveTask.Result.class);
-        solved.forEach(result -> results[result.unit().unit()] = result.unit());
+        solved.forEach(result -> stages.results()[result.unit().unit()] = result.unit());
         return solved;
     }
 

@@ -10,6 +10,7 @@ import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.storage.Storage;
+import io.sparkgguf.storage.WholeFile.Written;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -28,6 +29,7 @@ final class BlockStages {
     private final RememberedStages remembered;
     private final ModelWeights original;
     private final List<List<WorkUnit>> unitsOf = new ArrayList<>();
+    private final UnitResult[] results;
     private final Map<String, Long> memory;
 
     BlockStages(Session session, QuantizeSettings settings, Prepared prepared, WorkFolder work, Progress progress) {
@@ -40,6 +42,7 @@ final class BlockStages {
         this.original = ModelWeights.of(prepared.checkpoint().model());
         plan.tensors().forEach(tensor -> unitsOf.add(new ArrayList<>()));
         plan.units().forEach(unit -> unitsOf.get(unit.tensor()).add(unit));
+        results = new UnitResult[plan.units().size()];
         memory = calibration.memory(calibration.blocks(plan));
     }
 
@@ -58,6 +61,34 @@ final class BlockStages {
     /** The units of a tensor. */
     List<WorkUnit> unitsOf(int tensor) {
         return unitsOf.get(tensor);
+    }
+
+    /** What units came to by now, by id; null for those that are not done. */
+    UnitResult[] results() {
+        return results;
+    }
+
+    /**
+     * Removes parts in whose place are those of another stage. What the first one came to stands with the second one's
+     * parts from now on: should one of these be lost, the unit is solved and judged again.
+     *
+     * @param items of the second stage
+     */
+    void replace(String first, String second, List<SolveTask.Item> items) throws IOException {
+        List<Written> gone = new ArrayList<>();
+        for (SolveTask.Item item : items) {
+            String unit = Integer.toString(item.unit().id());
+            List<Written> before = journal().files(first, unit);
+            List<Written> now = journal().files(second, unit);
+            if (!before.equals(now)) {
+                journal().record(first, unit, journal().known(first, unit, SolveTask.Result.class), now);
+                gone.addAll(before);
+            }
+        }
+        journal().flush();
+        for (Written file : gone) {
+            storage.delete(file.file());
+        }
     }
 
     /** Wall time by kind of stage. */
@@ -80,7 +111,7 @@ final class BlockStages {
     ModelWeights propagated(Collection<Integer> tensors) {
         return calibration.settings().propagate() == CalibrationSettings.Propagate.ORIGINAL
                 ? null
-                : PartWeights.of(plan, unitsOf, work, tensors);
+                : PartWeights.of(plan, unitsOf, unit -> work.part(results[unit.id()].part()), tensors);
     }
 
     /** Does something with shards; one task each. */

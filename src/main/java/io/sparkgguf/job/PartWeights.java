@@ -1,6 +1,5 @@
 package io.sparkgguf.job;
 
-import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.model.Model;
 import io.sparkgguf.model.ModelTensor;
 import io.sparkgguf.model.RowOrder;
@@ -12,6 +11,7 @@ import io.sparkgguf.tensor.TensorLocation;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.function.Function;
 
 /** Tensors that were quantized, read from the parts of their units before there is a file of them. */
 final class PartWeights {
@@ -20,9 +20,11 @@ final class PartWeights {
     /**
      * The weights.
      *
+     * @param partOf the file of a unit's part
      * @param tensors indices of the plan; all of their units are done
      */
-    static ModelWeights of(Plan plan, List<List<WorkUnit>> unitsOf, WorkFolder work, Collection<Integer> tensors) {
+    static ModelWeights of(
+            Plan plan, List<List<WorkUnit>> unitsOf, Function<WorkUnit, String> partOf, Collection<Integer> tensors) {
         List<ModelTensor> stored = new ArrayList<>();
         for (int index : tensors) {
             PlannedTensor tensor = plan.tensors().get(index);
@@ -32,7 +34,7 @@ final class PartWeights {
                         tensor.name(),
                         tensor.type(),
                         Shape.of(unit.rows(), unit.columns()),
-                        work.part(unit.id()),
+                        partOf.apply(unit),
                         0,
                         unit.bytes()));
             }

@@ -150,7 +150,7 @@ public final class QuantizeJob {
                 .flatMap(Optional::stream)
                 .toList();
         if (files.size() < plan.files().size()) {
-            return UnitPlace.parts(storage.scratch(), work.parts());
+            return UnitPlace.parts(storage.scratch(), work.parts(), QUANTIZE);
         }
         if (!session.isLocal()) {
             return UnitPlace.inPlace(storage, files); // each machine sees to it that what it wrote is on disk
@@ -186,7 +186,10 @@ public final class QuantizeJob {
     private void makeAgain(Prepared prepared, List<WorkUnit> damaged, List<UnitResult> units) throws IOException {
         for (WorkUnit unit : damaged) {
             work.journal().forget(QUANTIZE, item(unit));
-            work.journal().forgetFile(work.part(unit.id()));
+            String part = units.get(unit.id()).part();
+            if (part != null) {
+                work.journal().forgetFile(work.part(part));
+            }
         }
         List<UnitResult> again = prepared.calibration() == null
                 ? quantize(prepared)

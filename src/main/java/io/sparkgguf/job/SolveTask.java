@@ -30,21 +30,28 @@ final class SolveTask implements Serializable {
 
     private final Storage storage;
     private final String partFolder;
+    private final String kind;
     private final boolean allowNonFinite;
     private final HessianTasks hessians;
     private final GptqOptions options;
     private final double correction;
 
-    /** @param correction share of the target's correction; 0 for none */
+    /**
+     * @param partFolder existing folder that receives the parts
+     * @param kind of stage, for the names of parts
+     * @param correction share of the target's correction; 0 for none
+     */
     SolveTask(
             Storage storage,
             String partFolder,
+            String kind,
             boolean allowNonFinite,
             HessianTasks hessians,
             GptqOptions options,
             double correction) {
         this.storage = storage;
         this.partFolder = partFolder;
+        this.kind = kind;
         this.allowNonFinite = allowNonFinite;
         this.hessians = hessians;
         this.options = options;
@@ -113,7 +120,10 @@ final class SolveTask implements Serializable {
 
     Result run(Item item) throws IOException {
         if (item.factored() == null) {
-            return new Result(new UnitRunner(storage, partFolder, allowNonFinite).run(item.unit()), null);
+            return new Result(
+                    new UnitRunner(storage, UnitPlace.parts(storage, partFolder, kind), allowNonFinite)
+                            .run(item.unit()),
+                    null);
         }
         return new Attempt(item).run();
     }
@@ -158,10 +168,12 @@ final class SolveTask implements Serializable {
             ErrorStats error = new ErrorStats();
             Errors errors = errors(summary, blocks, error, solved - start);
             long judged = System.nanoTime();
-            WholeFile.write(storage, WorkFolder.partFile(storage, partFolder, unit.id()), out -> out.write(blocks));
+            String part = WorkFolder.partName(unit.id(), kind);
+            WholeFile.write(storage, storage.resolve(partFolder, part), out -> out.write(blocks));
             return new Result(
                     new UnitResult(
                             unit.id(),
+                            part,
                             Digest.of(blocks, 0, blocks.length),
                             error,
                             nonFinite,

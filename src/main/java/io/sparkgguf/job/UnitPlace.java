@@ -16,12 +16,25 @@ import java.util.List;
  */
 interface UnitPlace extends Serializable {
 
-    /** Writes a unit's result; when {@code body} fails, what there is of it in the output is no result. */
-    void write(WorkUnit unit, WholeFile.Body body) throws IOException;
+    /**
+     * Writes a unit's result; when {@code body} fails, what there is of it in the output is no result.
+     *
+     * @return the name of the part, null where there is none
+     */
+    String write(WorkUnit unit, WholeFile.Body body) throws IOException;
 
-    /** In a folder of parts. */
-    static UnitPlace parts(Storage storage, String folder) {
-        return (unit, body) -> WholeFile.write(storage, WorkFolder.partFile(storage, folder, unit.id()), body);
+    /**
+     * In a folder of parts.
+     *
+     * @param folder exists
+     * @param kind of stage, for the names of parts
+     */
+    static UnitPlace parts(Storage storage, String folder, String kind) {
+        return (unit, body) -> {
+            String part = WorkFolder.partName(unit.id(), kind);
+            WholeFile.write(storage, storage.resolve(folder, part), body);
+            return part;
+        };
     }
 
     /**
@@ -35,6 +48,7 @@ interface UnitPlace extends Serializable {
                 body.write(out);
                 out.requireAll();
             }
+            return null;
         };
     }
 

@@ -24,11 +24,6 @@ final class UnitRunner implements Serializable {
     private final UnitPlace place;
     private final boolean allowNonFinite;
 
-    /** Writes parts into a folder that exists. */
-    UnitRunner(Storage storage, String partFolder, boolean allowNonFinite) {
-        this(storage, UnitPlace.parts(storage, partFolder), allowNonFinite);
-    }
-
     /**
      * @param place where results go
      * @param allowNonFinite take NaN and infinite weights as zero and count them, instead of refusing
@@ -41,8 +36,8 @@ final class UnitRunner implements Serializable {
 
     UnitResult run(WorkUnit unit) throws IOException {
         Attempt work = new Attempt(unit);
-        place.write(unit, work::run);
-        return work.result();
+        String part = place.write(unit, work::run);
+        return work.result(part);
     }
 
     /** One attempt at a unit, and its buffers. */
@@ -134,8 +129,9 @@ final class UnitRunner implements Serializable {
             }
         }
 
-        UnitResult result() {
-            return new UnitResult(unit.id(), digest.value(), error, nonFinite, readNanos, encodeNanos, writeNanos);
+        UnitResult result(String part) {
+            return new UnitResult(
+                    unit.id(), part, digest.value(), error, nonFinite, readNanos, encodeNanos, writeNanos);
         }
     }
 }

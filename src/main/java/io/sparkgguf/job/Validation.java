@@ -120,8 +120,9 @@ final class Validation {
         Optional<String> readable = readable(tensor.output());
         List<TensorRange.Slice> slices = new ArrayList<>();
         for (WorkUnit unit : own) {
+            UnitResult made = units.get(unit.id());
             slices.add(new TensorRange.Slice(
-                    unit.bytes(), units.get(unit.id()).digest(), readable.isPresent() ? null : work.part(unit.id())));
+                    unit.bytes(), made.digest(), readable.isPresent() ? null : work.part(made.part())));
         }
         return new TensorRange(
                 tensor.name(),

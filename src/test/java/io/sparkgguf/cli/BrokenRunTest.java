@@ -242,9 +242,9 @@ class BrokenRunTest {
                 "assemble",
                 work -> {
                     Path parts = only(work).resolve("parts");
-                    CheckpointDamage.poke(parts.resolve("unit-000007"), 200, (byte) 1, (byte) 2);
-                    CheckpointDamage.resize(parts.resolve("unit-000002"), 10);
-                    Files.delete(parts.resolve("unit-000004"));
+                    CheckpointDamage.poke(parts.resolve("unit-000007-quantize"), 200, (byte) 1, (byte) 2);
+                    CheckpointDamage.resize(parts.resolve("unit-000002-quantize"), 10);
+                    Files.delete(parts.resolve("unit-000004-quantize"));
                     CheckpointDamage.poke(parts.resolve("header-0"), 9, (byte) 77);
                 },
                 work());
@@ -267,7 +267,7 @@ class BrokenRunTest {
         String reason = failure(
                 "assemble",
                 file -> {
-                    Files.delete(only(work()).resolve("parts/unit-000000"));
+                    Files.delete(only(work()).resolve("parts/unit-000000-quantize"));
                     byte[] bytes = Files.readAllBytes(file);
                     for (int i = bytes.length / 2; i < bytes.length; i++) {
                         bytes[i] ^= 3;

@@ -74,7 +74,7 @@ class HugeUnitsTest {
         assertEquals(prepared.checkpoint().tensorBytes(), read);
 
         Path parts = Files.createDirectory(folder.resolve("parts"));
-        UnitRunner runner = new UnitRunner(storage, parts.toString(), false);
+        UnitRunner runner = new UnitRunner(storage, UnitPlace.parts(storage, parts.toString(), "quantize"), false);
         for (WorkUnit unit : chosen(plan)) {
             byte[] expected = plant(unit, plan.tensors().get(unit.tensor()));
             UnitResult result = runner.run(unit);

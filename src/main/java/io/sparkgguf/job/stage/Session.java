@@ -95,8 +95,7 @@ public final class Session implements AutoCloseable {
     /** Decides how many of a stage's tasks run at once. */
     synchronized Fit fit(String stage, long bytes) {
         Fit fit = cluster.fit(bytes);
-        String kind = stage.substring(stage.indexOf(": ") < 0 ? 0 : stage.indexOf(": ") + 2);
-        fits.merge(kind, fit, (a, b) -> a.taskBytes() > b.taskBytes() ? a : b);
+        fits.merge(Stage.kind(stage), fit, (a, b) -> a.taskBytes() > b.taskBytes() ? a : b);
         return fit;
     }
 

@@ -99,6 +99,12 @@ public final class Stage<T extends Serializable, R> {
         return this;
     }
 
+    /** What a stage of a block does, in a stage's name: {@code solve} of {@code blk.3: solve}. */
+    public static String kind(String name) {
+        int block = name.indexOf(": ");
+        return block < 0 ? name : name.substring(block + 2);
+    }
+
     /** The name it was given. */
     public String name() {
         return name;

@@ -179,14 +179,19 @@ public final class WorkFolder {
         return file("parts");
     }
 
-    /** The result of a unit. */
-    public String part(int unit) {
-        return partFile(storage, parts(), unit);
+    /** The file of a part. */
+    public String part(String name) {
+        return storage.resolve(parts(), name);
     }
 
-    /** The file in a folder of parts that holds a unit's result. */
-    public static String partFile(Storage storage, String folder, int unit) {
-        return storage.resolve(folder, "unit-%06d".formatted(unit));
+    /**
+     * The name of a unit's result. Kinds of stages that make a unit in different ways have names of their own for it: what
+     * a late copy of an earlier stage's task writes does not take the place of what a later one made.
+     *
+     * @param kind of stage, see {@link io.sparkgguf.job.stage.Stage#kind}
+     */
+    public static String partName(int unit, String kind) {
+        return "unit-%06d-%s".formatted(unit, kind);
     }
 
     /** The header of an output file. */
