@@ -144,34 +144,19 @@ final class ShardTasks implements Serializable {
 
     /** Writes the hidden states behind a block. */
     Outcome propagate(int block, Shard shard) throws IOException {
-        return run(
-                shard,
-                weights,
-                KEPT_BYTES,
-                source -> walk(
-                        new Decoder(config, source),
-                        block,
-                        shard,
-                        hidden(block, shard),
-                        hidden(block + 1, shard),
-                        BlockObserver.NONE,
-                        batch -> {}));
+        return propagate(weights, hidden(block, shard), hidden(block + 1, shard));
     }
 
     /** Writes those that the original weights make of the original ones. */
     Outcome propagateOriginal(int block, Shard shard) throws IOException {
-        return run(
-                shard,
-                originalWeights(),
-                KEPT_BYTES,
-                source -> walk(
-                        new Decoder(config, source),
-                        block,
-                        shard,
-                        originalHidden(block, shard),
-                        originalHidden(block + 1, shard),
-                        BlockObserver.NONE,
-                        batch -> {}));
+        return propagate(originalWeights(), originalHidden(block, shard), originalHidden(block + 1, shard));
+    }
+
+    private Outcome propagate(BlendedWeights by, HiddenStates from, HiddenStates to) throws IOException {
+        return run(from.shard(), by, KEPT_BYTES, source -> {
+            Decoder decoder = new Decoder(config, source);
+            walk(decoder, from.block(), from.shard(), from, to, BlockObserver.NONE, batch -> {});
+        });
     }
 
     private interface Begin {
