@@ -4,7 +4,6 @@ import io.sparkgguf.linalg.Tiles;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.WholeFile;
 import java.io.IOException;
-import java.util.List;
 
 /** A symmetric, upper triangular, or, with a grid of all tiles, any square matrix in a folder, a file for each tile, so that many tasks can write at once. */
 public record HessianTiles(Storage storage, String folder, TileGrid grid) implements Tiles {
@@ -33,26 +32,6 @@ public record HessianTiles(Storage storage, String folder, TileGrid grid) implem
     @Override
     public void write(int i, int j, double[] from) throws IOException {
         WholeFile.write(storage, file(i, j), out -> new SectionWriter(out).write(from, 0, grid.values()));
-    }
-
-    /**
-     * Writes tile (i, j) as the sum of the shards' tiles.
-     *
-     * @param parts files by {@link HessianPart#write}, in the order in which they are added
-     */
-    public void sum(int i, int j, List<String> parts) throws IOException {
-        double[] total = new double[grid.values()];
-        double[] part = new double[grid.values()];
-        long offset = grid.index(i, j) * SectionWriter.length(grid.values(), Double.BYTES);
-        for (String file : parts) {
-            try (SectionReader reader = new SectionReader(storage, file)) {
-                reader.read(offset, part, 0, part.length);
-            }
-            for (int k = 0; k < total.length; k++) {
-                total[k] += part[k];
-            }
-        }
-        write(i, j, total);
     }
 
     /** The elements on the diagonal. */

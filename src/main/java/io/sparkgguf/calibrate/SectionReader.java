@@ -8,6 +8,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 
 /** Reads what {@link SectionWriter} wrote, and refuses what is no longer so. For one thread. */
 public final class SectionReader implements Closeable {
@@ -22,14 +23,26 @@ public final class SectionReader implements Closeable {
 
     /** Reads the section of {@code count} floats that begins at byte {@code offset}. */
     public void read(long offset, float[] into, int at, int count) throws IOException {
-        int most = begin((long) count * Float.BYTES) / Float.BYTES;
-        for (int done = 0; done < count; ) {
-            int part = Math.min(count - done, most);
-            fetch(offset + (long) done * Float.BYTES, part * Float.BYTES, done + part == count);
-            buffer.asFloatBuffer().get(into, at + done, part);
-            done += part;
+        read(offset, into, at, 1, count, count);
+    }
+
+    /** Reads the section of {@code rows} runs of {@code count} floats to places {@code stride} apart. */
+    public void read(long offset, float[] into, int at, int rows, int count, int stride) throws IOException {
+        long values = (long) rows * count;
+        int most = begin(values * Float.BYTES) / Float.BYTES;
+        for (long done = 0; done < values; ) {
+            int part = (int) Math.min(values - done, most);
+            fetch(offset + done * Float.BYTES, part * Float.BYTES, done + part == values);
+            FloatBuffer floats = buffer.asFloatBuffer();
+            for (int left = part; left > 0; ) {
+                int column = (int) (done % count);
+                int run = Math.min(left, count - column);
+                floats.get(into, at + (int) (done / count) * stride + column, run);
+                done += run;
+                left -= run;
+            }
         }
-        requireSeal(offset, (long) count * Float.BYTES);
+        requireSeal(offset, values * Float.BYTES);
     }
 
     /** Reads the section of {@code count} doubles that begins at byte {@code offset}. */

@@ -199,8 +199,8 @@ final class CalibrationOptions {
             paramLabel = "SIZE",
             converter = ByteSize.Binary.class,
             description =
-                    "What a task may keep of Hessians while it sums them, for each core of an executor; larger ones"
-                            + " go through a temporary file. Default: 512m.")
+                    "What a task may keep of Hessians while it sums or factors them, for each core of an executor; with"
+                            + " more, less is read. Default: 512m.")
     Long hessianMemory;
 
     @Option(

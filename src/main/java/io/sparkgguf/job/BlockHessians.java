@@ -14,10 +14,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.ToLongFunction;
 import java.util.stream.Stream;
 
-/** Sees the inputs of a block's layers: shards make their shares of Hessians, which are added up and factored. */
+/** Sees the inputs of a block's layers, shard by shard, sums them up to Hessians, a block of tiles each, and has these factored. */
 final class BlockHessians {
     private final BlockStages stages;
     private final CalibrationPlan calibration;
@@ -60,7 +59,7 @@ final class BlockHessians {
 
     /** Moved states may have been written by any pass over a block; each has a name of its own. */
     private static String pass(BlockStages stages, int block, LinearInput first) {
-        return stages.name(block, "Hessians from " + label(first));
+        return stages.name(block, "inputs from " + label(first));
     }
 
     private static String label(LinearInput input) {
@@ -94,20 +93,14 @@ final class BlockHessians {
      */
     Seen see(List<Integer> done, ShardTasks.Keep keep) throws IOException {
         storage.createFolder(folder.block(storage, index));
-        List<HessianTasks.TileItem> tiles = new ArrayList<>();
         List<HessianTasks.FactorItem> factors = new ArrayList<>();
         boolean held = calibration.tokens().heldOut().count() > 0;
         for (LinearInput input : inputs) {
             boolean solved = isSolved(input);
             for (boolean heldOut : solved && held ? new boolean[] {false, true} : new boolean[] {false}) {
                 storage.createFolder(folder.hessian(storage, index, input, heldOut));
-                List<Shard> shards = calibration.shards().stream()
-                        .filter(shard -> shard.heldOut() == heldOut)
-                        .toList();
-                add(tiles, input, grids.get(input), heldOut, shards);
                 if (isPaired(input)) {
                     storage.createFolder(folder.delta(storage, index, input, heldOut));
-                    add(tiles, input, grids.get(input).all(), heldOut, shards);
                 }
             }
             storage.createFolder(folder.factor(storage, index, input));
@@ -116,7 +109,7 @@ final class BlockHessians {
         }
         FactorStages rounds = new FactorStages(hessians, name("factors"), new Runner());
         if (!rounds.isDone(factors)) {
-            ShardTasks.Outcome nonFinite = sums(done, keep, tiles);
+            ShardTasks.Outcome nonFinite = sums(done, keep);
             if (nonFinite != null) {
                 return new Seen(null, nonFinite);
             }
@@ -132,80 +125,55 @@ final class BlockHessians {
         return isSolved(input) && calibration.corrects();
     }
 
-    private static void add(
-            List<HessianTasks.TileItem> tiles, LinearInput input, TileGrid grid, boolean heldOut, List<Shard> shards) {
-        for (int i = 0; i < grid.side(); i++) {
-            for (int j = grid.begin(i); j < grid.end(i); j++) {
-                tiles.add(new HessianTasks.TileItem(input, grid, heldOut, i, j, shards));
-            }
+    /** Makes the Hessians; not null when an activation is no finite number. */
+    private ShardTasks.Outcome sums(List<Integer> done, ShardTasks.Keep keep) throws IOException {
+        String sums = key("Hessians");
+        List<GramTasks.Item> items =
+                calibration.sums(inputs.stream().map(block.inputs()::get).toList());
+        if (!journal.knowsAll(sums, items.stream().map(GramTasks.Item::label).toList())) {
+            forgetWithoutInputs();
         }
-    }
-
-    private static String item(HessianTasks.TileItem tile) {
-        return "%s%s%s %d %d"
-                .formatted(
-                        tile.input().name(),
-                        tile.isDelta() ? " delta" : "",
-                        tile.heldOut() ? " held out" : "",
-                        tile.i(),
-                        tile.j());
-    }
-
-    /** Makes the tiles of all sums; not null when an activation is no finite number. */
-    private ShardTasks.Outcome sums(List<Integer> done, ShardTasks.Keep keep, List<HessianTasks.TileItem> tiles)
-            throws IOException {
-        String sums = key("sums");
-        if (!journal.knowsAll(sums, tiles.stream().map(BlockHessians::item).toList())) {
-            forgetWithoutPartials();
-        }
-        storage.createFolder(folder.partials(storage, index));
-        for (ShardTasks.Outcome outcome : pass(done, keep)) {
+        storage.createFolder(folder.inputs(storage, index));
+        GramTasks grams = new GramTasks(hessians, folder, index, grids, calibration.corrects(), calibration.shards());
+        for (ShardTasks.Outcome outcome : pass(done, keep, grams)) {
             if (outcome.nonFinite() != null) {
                 return outcome;
             }
         }
-        ToLongFunction<HessianTasks.TileItem> bytes =
-                tile -> 8L * tile.grid().values() * tile.shards().size();
+        int shards = calibration.shards().size();
         stages.run(
-                "sums",
+                "hessians",
                 sums,
-                Stage.of(name("sums"), tiles, Noted.of(hessians::sum))
-                        .describe(TensorNames.behind(name("sums of"), labels()))
-                        .cost(bytes::applyAsLong)
-                        .size(bytes),
-                BlockHessians::item,
+                Stage.of(name("Hessians"), items, Noted.of(grams::run))
+                        .describe(TensorNames.behind(name("Hessians of"), labels()))
+                        .cost(GramTasks.Item::operations)
+                        .size(item -> item.bytes(shards)),
+                GramTasks.Item::label,
                 Long.class);
         // They are in the sums now. Should a sum be lost, all shards do their part again.
-        journal.releaseFiles(pass(stages, index, inputs.get(0)), folder.partials(storage, index));
-        storage.delete(folder.partials(storage, index));
+        journal.releaseFiles(pass(stages, index, inputs.get(0)), folder.inputs(storage, index));
+        storage.delete(folder.inputs(storage, index));
         return null;
     }
 
-    /** A shard whose share is wanted once more, and went when it was in a sum, has to make it again. */
-    private void forgetWithoutPartials() throws IOException {
+    /** A shard whose inputs are wanted once more, and went when they were summed up, has to write them again. */
+    private void forgetWithoutInputs() throws IOException {
         Set<String> known = journal.fileNames();
         for (Shard shard : calibration.shards()) {
-            boolean whole = true;
-            for (LinearInput input : inputs) {
-                whole &= known.contains(folder.partial(storage, index, input, shard));
-                whole &= !isPaired(input) || known.contains(folder.partialDelta(storage, index, input, shard));
-            }
-            if (!whole) {
+            if (!known.contains(folder.inputs(storage, index, inputs.get(0), shard))) {
                 journal.forget(pass(stages, index, inputs.get(0)), BlockStages.item(shard));
             }
         }
     }
 
-    private List<ShardTasks.Outcome> pass(List<Integer> done, ShardTasks.Keep keep) throws IOException {
+    private List<ShardTasks.Outcome> pass(List<Integer> done, ShardTasks.Keep keep, GramTasks grams)
+            throws IOException {
         ShardTasks tasks = stages.tasks(done.isEmpty() ? null : stages.propagated(done));
-        long memory = calibration.settings().work().taskMemory();
-        TileGrid first = grids.get(inputs.get(0));
         int at = index; // what a task takes along
-        Map<LinearInput, TileGrid> wanted = grids;
         Stage.Task<Shard, ShardTasks.Outcome> task = at == calibration.config().blocks()
-                ? shard -> tasks.headHessian(shard, first, memory)
-                : shard -> tasks.hessians(at, shard, wanted, memory, keep);
-        return stages.shards("hessians", name("Hessians"), pass(stages, at, inputs.get(0)), calibration.shards(), task);
+                ? shard -> tasks.headInputs(grams.file(shard))
+                : shard -> tasks.inputs(at, grams.file(shard), keep);
+        return stages.shards("inputs", name("inputs"), pass(stages, at, inputs.get(0)), calibration.shards(), task);
     }
 
     /** Factors with the journal's memory. */
@@ -245,7 +213,7 @@ final class BlockHessians {
 
     /** Removes all that was made for the block but moved states; its tensors are done. */
     void release() throws IOException {
-        journal.forget(key("sums"));
+        journal.forget(key("Hessians"));
         journal.forget(key("factors"));
         journal.releaseFiles(pass(stages, index, inputs.get(0)), folder.block(storage, index));
         storage.delete(folder.block(storage, index));

@@ -232,11 +232,9 @@ final class BlockLoop {
 
     /** The inputs of a block, those together that are seen in one pass. */
     private List<List<LinearInput>> steps(CalibrationPlan.Block block) {
-        List<LinearInput> all = List.copyOf(block.inputs().keySet());
-        if (all.isEmpty()) {
-            return List.of();
-        }
-        return asked.trueSequential() ? all.stream().map(List::of).toList() : List.of(all);
+        return calibration.steps(block).stream()
+                .map(step -> step.stream().map(CalibrationPlan.Input::input).toList())
+                .toList();
     }
 
     /** The tensors that read inputs. */

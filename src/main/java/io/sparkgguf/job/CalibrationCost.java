@@ -1,10 +1,12 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.calibrate.HiddenStates;
+import io.sparkgguf.calibrate.InputFile;
 import io.sparkgguf.calibrate.PanelFile;
 import io.sparkgguf.calibrate.Shard;
 import io.sparkgguf.calibrate.TileGrid;
 import io.sparkgguf.model.forward.DecoderConfig;
+import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.plan.CostModel;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
@@ -12,6 +14,7 @@ import io.sparkgguf.plan.RunCost;
 import io.sparkgguf.plan.StageCost;
 import io.sparkgguf.plan.WorkUnit;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -26,8 +29,8 @@ final class CalibrationCost {
     /** What a solve tells of a unit beside what rounding does: sums without rounding of four errors, four times at most. */
     private static final long ERRORS_BYTES = 10_000;
 
-    /** What the driver holds for a tile of a Hessian while it is summed. */
-    private static final long TILE_BYTES = 200;
+    /** What the driver holds for a block of tiles of a Hessian while it is summed. */
+    private static final long ITEM_BYTES = 400;
 
     private final CalibrationPlan calibration;
     private final Plan plan;
@@ -98,17 +101,12 @@ final class CalibrationCost {
     }
 
     private void block(CalibrationPlan.Block block, boolean last) {
-        List<CalibrationPlan.Input> inputs = List.copyOf(block.inputs().values());
-        List<List<CalibrationPlan.Input>> steps = inputs.isEmpty()
-                ? List.of()
-                : calibration.settings().trueSequential()
-                        ? inputs.stream().map(List::of).toList()
-                        : List.of(inputs);
+        List<List<CalibrationPlan.Input>> steps = calibration.steps(block);
         Weights weights = weights(block);
         Set<Integer> open = new HashSet<>(block.tensors());
         for (List<CalibrationPlan.Input> step : steps) {
-            hessians(weights, step);
-            sums(step);
+            inputs(weights, step);
+            hessians(step);
             factors(step);
             solve(step);
             step.forEach(input -> {
@@ -169,55 +167,37 @@ final class CalibrationCost {
         return shard.batches(ShardTasks.BATCH_TOKENS).size();
     }
 
-    private void hessians(Weights weights, List<CalibrationPlan.Input> step) {
-        StageCost stage = StageCost.of("hessians");
+    private void inputs(Weights weights, List<CalibrationPlan.Input> step) {
+        Map<LinearInput, TileGrid> grids = new EnumMap<>(LinearInput.class);
+        step.forEach(input -> grids.put(input.input(), calibration.grid(input)));
+        StageCost stage = StageCost.of("inputs");
         for (Shard shard : calibration.shards()) {
             double seconds = streams() * forward(shard, weights);
-            long written = 0;
-            for (CalibrationPlan.Input input : step) {
-                TileGrid grid = calibration.grid(input);
-                boolean solved = !input.solved().isEmpty();
-                double gram = CostModel.gramSeconds(shard.counted(), grid.order());
-                seconds += solved ? gram : gram * grid.tileSize() / grid.order();
-                written += grid.stored();
-                if (solved && paired) {
-                    seconds += 2 * gram;
-                    written += grid.all().stored();
+            for (TileGrid grid : grids.values()) {
+                if (grid.kept() == TileGrid.Kept.DIAGONAL) {
+                    seconds += CostModel.gramSeconds(shard.counted(), grid.order()) * grid.tileSize() / grid.order();
                 }
             }
             long read = streams() * (HiddenStates.length(shard, config.width()) + batches(shard) * weights.stored());
             long kept = paired ? HiddenStates.length(shard, config.width()) : 0;
-            stage = stage.with(
-                    seconds + CostModel.fileSeconds(read + written + kept),
-                    memory.get("hessians"),
-                    read,
-                    written + kept);
+            long written = kept + InputFile.length(shard, ShardTasks.BATCH_TOKENS, grids, paired);
+            stage = stage.with(seconds + CostModel.fileSeconds(read + written), memory.get("inputs"), read, written);
         }
         stages.add(stage);
     }
 
-    private void sums(List<CalibrationPlan.Input> step) {
-        StageCost stage = StageCost.of("sums");
-        long training =
-                calibration.shards().stream().filter(shard -> !shard.heldOut()).count();
-        long judging = calibration.shards().size() - training;
-        for (CalibrationPlan.Input input : step) {
-            boolean solved = !input.solved().isEmpty();
-            for (TileGrid grid : solved && paired
-                    ? List.of(calibration.grid(input), calibration.grid(input).all())
-                    : List.of(calibration.grid(input))) {
-                long tile = grid.stored() / grid.count();
-                for (long parts : solved && held ? new long[] {training, judging} : new long[] {training}) {
-                    stage = stage.with(
-                            grid.count(),
-                            CostModel.fileSeconds((parts + 1) * tile),
-                            memory.get("sums"),
-                            parts * tile,
-                            tile);
-                }
-            }
+    private void hessians(List<CalibrationPlan.Input> step) {
+        StageCost stage = StageCost.of("hessians");
+        for (GramTasks.Item item : calibration.sums(step)) {
+            long read = item.bytes(calibration.shards().size());
+            long written = item.written();
+            stage = stage.with(
+                    item.operations() / CostModel.GRAM_RATE + CostModel.fileSeconds(read + written),
+                    memory.get("hessians"),
+                    read,
+                    written);
         }
-        mostItems = Math.max(mostItems, stage.tasks() * TILE_BYTES);
+        mostItems = Math.max(mostItems, stage.tasks() * ITEM_BYTES);
         results += stage.tasks() * Long.BYTES;
         stages.add(stage);
     }

@@ -1,11 +1,15 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.calibrate.HiddenStates;
+import io.sparkgguf.calibrate.InputFile;
 import io.sparkgguf.calibrate.OrderedRows;
 import io.sparkgguf.calibrate.PanelFile;
 import io.sparkgguf.calibrate.SectionWriter;
 import io.sparkgguf.calibrate.TileGrid;
+import io.sparkgguf.model.forward.LinearInput;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Bytes of the files that calibration keeps in the work folder: {@link HessianTasks} and {@link ShardTasks} write them,
@@ -16,12 +20,10 @@ final class CalibrationDisk {
     private static final int SUMMARY_SECTIONS = 4;
 
     private final CalibrationPlan plan;
-    private final int shards;
     private final boolean held;
 
     CalibrationDisk(CalibrationPlan plan) {
         this.plan = plan;
-        this.shards = plan.shards().size();
         this.held = plan.tokens().heldOut().count() > 0;
     }
 
@@ -37,28 +39,27 @@ final class CalibrationDisk {
     }
 
     private long block(CalibrationPlan.Block block) {
-        List<CalibrationPlan.Input> inputs = List.copyOf(block.inputs().values());
-        List<List<CalibrationPlan.Input>> steps =
-                plan.settings().trueSequential() ? inputs.stream().map(List::of).toList() : List.of(inputs);
         long kept = 0;
         long most = 0;
-        for (List<CalibrationPlan.Input> step : steps) {
-            long partials = 0;
+        for (List<CalibrationPlan.Input> step : plan.steps(block)) {
+            Map<LinearInput, TileGrid> grids = new EnumMap<>(LinearInput.class);
+            step.forEach(input -> grids.put(input.input(), plan.grid(input)));
+            long inputs = plan.shards().stream()
+                    .mapToLong(shard -> InputFile.length(shard, ShardTasks.BATCH_TOKENS, grids, plan.corrects()))
+                    .sum();
             long sums = 0;
             long factors = 0;
             for (CalibrationPlan.Input input : step) {
                 TileGrid grid = plan.grid(input);
                 boolean solved = !input.solved().isEmpty();
-                partials += shards * grid.stored();
-                sums += (solved && held ? 2 : 1) * grid.stored();
+                sums += solved ? (held ? 2 : 1) * grid.stored() : SectionWriter.length(grid.order(), Double.BYTES);
                 if (solved && plan.corrects()) {
-                    partials += shards * grid.all().stored();
                     sums += (held ? 2 : 1) * grid.all().stored();
                     factors += (held ? 2 : 1) * PanelFile.length(grid.order(), false);
                 }
                 factors += factors(grid, solved);
             }
-            most = Math.max(most, kept + sums + Math.max(partials, factors)); // partial sums go before factors come
+            most = Math.max(most, kept + sums + Math.max(inputs, factors)); // inputs go before factors come
             kept += sums + factors;
         }
         return most;

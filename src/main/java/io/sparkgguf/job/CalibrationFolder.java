@@ -43,18 +43,19 @@ record CalibrationFolder(String folder) implements Serializable {
         return storage.resolve(folder, "block-%04d".formatted(block));
     }
 
-    /** Partial Hessians of a block, all shards. */
-    String partials(Storage storage, int block) {
-        return storage.resolve(block(storage, block), "partials");
+    /** What layers of a block read, all shards. */
+    String inputs(Storage storage, int block) {
+        return storage.resolve(block(storage, block), "inputs");
     }
 
-    String partial(Storage storage, int block, LinearInput input, Shard shard) {
-        return storage.resolve(partials(storage, block), label(input) + "-shard-%06d".formatted(shard.id()));
+    /** That of a shard, as a pass has seen it of which {@code first} is the first input. */
+    String inputs(Storage storage, int block, LinearInput first, Shard shard) {
+        return storage.resolve(inputs(storage, block), label(first) + "-shard-%06d".formatted(shard.id()));
     }
 
-    /** A shard's share of Δ, by which original inputs differ from those that now are. */
-    String partialDelta(Storage storage, int block, LinearInput input, Shard shard) {
-        return partial(storage, block, input, shard) + "-delta";
+    /** Sums of squares of an input of which no more is wanted. */
+    String squares(Storage storage, int block, LinearInput input) {
+        return storage.resolve(block(storage, block), label(input) + "-squares");
     }
 
     /** The tiles of Δ. */

@@ -1,7 +1,8 @@
 package io.sparkgguf.job;
 
-import io.sparkgguf.calibrate.HessianPart;
+import io.sparkgguf.calibrate.InputFile;
 import io.sparkgguf.calibrate.Shard;
+import io.sparkgguf.calibrate.TileBlock;
 import io.sparkgguf.calibrate.TileGrid;
 import io.sparkgguf.format.imatrix.ImatrixEntry;
 import io.sparkgguf.gptq.RowSolver;
@@ -66,6 +67,9 @@ final class CalibrationPlan {
 
     /** What is read by the output head, which stands behind the blocks like another one, is found under this name. */
     static final LinearInput HEAD = LinearInput.ATTENTION;
+
+    /** Blocks of tiles that the Hessians of a block are cut into, about: more tasks than most clusters have cores. */
+    private static final int SUM_TASKS = 64;
 
     private static final String HEAD_TENSOR = "output.weight";
 
@@ -217,6 +221,52 @@ final class CalibrationPlan {
                 : TileGrid.of(input.columns(), settings.work().tileSize());
     }
 
+    /** Tokens of the largest batch. */
+    private int batchTokens() {
+        return shards().stream()
+                .flatMap(shard -> shard.batches(ShardTasks.BATCH_TOKENS).stream())
+                .mapToInt(Shard.Batch::tokens)
+                .max()
+                .orElse(0);
+    }
+
+    /** The inputs of a block, those together that are seen in one pass. */
+    List<List<Input>> steps(Block block) {
+        List<Input> all = List.copyOf(block.inputs().values());
+        if (all.isEmpty()) {
+            return List.of();
+        }
+        return settings.trueSequential() ? all.stream().map(List::of).toList() : List.of(all);
+    }
+
+    /** What is to be summed up of inputs that are seen in one pass. Depends on their size, never on the cluster. */
+    List<GramTasks.Item> sums(List<Input> step) {
+        int paths = corrects() ? 3 : 1; // Δ has twice the products of half a matrix
+        long products = step.stream()
+                .filter(input -> !input.solved().isEmpty())
+                .mapToLong(input -> (long) input.columns() * input.columns() * paths / 2)
+                .sum();
+        int batch = batchTokens();
+        List<GramTasks.Item> items = new ArrayList<>();
+        for (Input input : step) {
+            TileGrid grid = grid(input);
+            long training = tokens.counted(false);
+            if (input.solved().isEmpty()) {
+                items.add(new GramTasks.Item(input.input(), false, training, grid.order(), null));
+                continue;
+            }
+            int side = TileBlock.side(grid.tileSize(), settings.work().taskMemory(), batch, products, SUM_TASKS);
+            for (boolean heldOut : tokens.heldOut().count() > 0 ? new boolean[] {false, true} : new boolean[] {false}) {
+                for (TileGrid of : corrects() ? List.of(grid, grid.all()) : List.of(grid)) {
+                    TileBlock.cut(of, side)
+                            .forEach(tiles -> items.add(new GramTasks.Item(
+                                    input.input(), heldOut, tokens.counted(heldOut), grid.order(), tiles)));
+                }
+            }
+        }
+        return items;
+    }
+
     /** The last part of a name, as {@link #FILES_KEY} has it. */
     static String fileName(String file) {
         return file.substring(file.lastIndexOf('/') + 1);
@@ -281,22 +331,23 @@ final class CalibrationPlan {
                 all.merge(input.input(), grid(input), (a, b) -> a.memory() < b.memory() ? b : a);
             }
         }
-        int batch = shards().stream()
-                .flatMap(shard -> shard.batches(ShardTasks.BATCH_TOKENS).stream())
-                .mapToInt(Shard.Batch::tokens)
-                .max()
-                .orElse(0);
-        long taskMemory = settings.work().taskMemory();
+        int batch = batchTokens();
         long forward = Decoder.memory(config, 0, batch) + (long) batch * config.width() * Float.BYTES;
         int paths = corrects() ? 2 : 1;
         memory.put("forward", forward + ShardTasks.keptMemory(config, 1));
         memory.put(
-                "hessians",
+                "inputs",
                 paths * forward
                         + ShardTasks.keptMemory(config, paths)
-                        + HessianPart.memory(all, taskMemory, batch, corrects()));
-        long tile = all.values().stream().mapToLong(TileGrid::values).max().orElse(0) * Double.BYTES;
-        memory.put("sums", 2 * tile);
+                        + InputFile.writerMemory(all, batch, corrects()));
+        memory.put(
+                "hessians",
+                blocks.stream()
+                        .flatMap(block -> steps(block).stream())
+                        .flatMap(step -> sums(step).stream())
+                        .mapToLong(item -> item.memory(batch))
+                        .max()
+                        .orElse(0));
         memory.put(
                 "factors",
                 all.values().stream()

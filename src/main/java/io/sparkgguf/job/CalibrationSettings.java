@@ -67,7 +67,7 @@ public record CalibrationSettings(
      *
      * @param shardTokens tokens that one task takes through a block, a whole sequence at least
      * @param tileSize rows of a Hessian's tile
-     * @param taskMemory bytes of the tiles that a task keeps while it sums
+     * @param taskMemory bytes that a task may hold of tiles while it sums or factors, one tile at least
      * @param solveMemory bytes that solving a slice of rows may hold
      * @param wholeColumns columns of a Hessian up to which one task makes its factor; that of a larger one is made by many
      */

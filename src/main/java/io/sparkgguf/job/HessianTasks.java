@@ -4,7 +4,6 @@ import io.sparkgguf.calibrate.HessianTiles;
 import io.sparkgguf.calibrate.PanelFile;
 import io.sparkgguf.calibrate.SectionReader;
 import io.sparkgguf.calibrate.SectionWriter;
-import io.sparkgguf.calibrate.Shard;
 import io.sparkgguf.calibrate.TileGrid;
 import io.sparkgguf.gptq.GptqOptions;
 import io.sparkgguf.gptq.HessianFactor;
@@ -19,7 +18,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 
-/** What tasks do with the Hessians of a block: add up shards tile by tile, factor, and lay out rows for the solvers. */
+/** What tasks do with the Hessians of a block: keep their tiles, factor them, and lay out rows for the solvers. */
 final class HessianTasks implements Serializable {
     private static final long serialVersionUID = 1L;
 
@@ -49,18 +48,6 @@ final class HessianTasks implements Serializable {
 
     Storage storage() {
         return storage;
-    }
-
-    /**
-     * A tile of a sum over shards.
-     *
-     * @param grid of the matrix; if it has all tiles, that is Δ, else a Hessian
-     */
-    record TileItem(LinearInput input, TileGrid grid, boolean heldOut, int i, int j, List<Shard> shards)
-            implements Serializable {
-        boolean isDelta() {
-            return grid.kept() == TileGrid.Kept.ALL;
-        }
     }
 
     /**
@@ -151,19 +138,19 @@ final class HessianTasks implements Serializable {
         return panels(input, order, heldOut ? "held-out-delta" : "training-delta", false);
     }
 
-    /** Adds up one tile. */
-    Long sum(TileItem item) throws IOException {
-        long start = System.nanoTime();
-        List<String> parts = item.shards().stream()
-                .map(shard -> item.isDelta()
-                        ? folder.partialDelta(storage, block, item.input(), shard)
-                        : folder.partial(storage, block, item.input(), shard))
-                .toList();
-        HessianTiles sum = item.isDelta()
-                ? delta(item.input(), item.grid(), item.heldOut())
-                : hessian(item.input(), item.grid(), item.heldOut());
-        sum.sum(item.i(), item.j(), parts);
-        return System.nanoTime() - start;
+    void writeSquares(LinearInput input, double[] squares) throws IOException {
+        WholeFile.write(
+                storage,
+                folder.squares(storage, block, input),
+                out -> new SectionWriter(out).write(squares, 0, squares.length));
+    }
+
+    private double[] readSquares(LinearInput input, int columns) throws IOException {
+        double[] squares = new double[columns];
+        try (SectionReader sections = new SectionReader(storage, folder.squares(storage, block, input))) {
+            sections.read(0, squares, 0, columns);
+        }
+        return squares;
     }
 
     /** Bytes that {@link #factor(FactorItem)} holds. */
@@ -182,13 +169,13 @@ final class HessianTasks implements Serializable {
         long start = System.nanoTime();
         LinearInput input = item.input();
         TileGrid grid = item.grid();
-        HessianTiles hessian = hessian(input, grid, false);
         if (!item.solved()) {
-            double[] diagonal = hessian.diagonal();
+            double[] diagonal = readSquares(input, grid.order());
             writeImportance(input, HessianFactor.importance(diagonal, item.tokens()));
             int dead = (int) Arrays.stream(diagonal).filter(value -> value == 0).count();
             return new Factored(input, 0, 0, dead, grid.order(), null, System.nanoTime() - start);
         }
+        HessianTiles hessian = hessian(input, grid, false);
         // Tiles are written over again and again on the way, so each attempt at the task has its own; they go with the
         // block.
         String tiles = scratch(input, "whole-" + UUID.randomUUID());

@@ -1,9 +1,8 @@
 package io.sparkgguf.job;
 
-import io.sparkgguf.calibrate.HessianPart;
 import io.sparkgguf.calibrate.HiddenStates;
+import io.sparkgguf.calibrate.InputFile;
 import io.sparkgguf.calibrate.Shard;
-import io.sparkgguf.calibrate.TileGrid;
 import io.sparkgguf.model.WeightSource;
 import io.sparkgguf.model.forward.BlockObserver;
 import io.sparkgguf.model.forward.Decoder;
@@ -14,7 +13,6 @@ import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.Serializable;
-import java.util.Map;
 
 /** What tasks do with a shard: take its tokens or hidden states through the model, and look at what layers read. */
 final class ShardTasks implements Serializable {
@@ -146,42 +144,23 @@ final class ShardTasks implements Serializable {
 
     /** Writes the hidden states behind a block. */
     Outcome propagate(int block, Shard shard) throws IOException {
-        return walk(block, shard, BlockObserver.NONE, batch -> {});
+        return propagate(weights, hidden(block, shard), hidden(block + 1, shard));
     }
 
     /** Writes those that the original weights make of the original ones. */
     Outcome propagateOriginal(int block, Shard shard) throws IOException {
-        return run(
-                shard,
-                originalWeights(),
-                KEPT_BYTES,
-                source -> walk(
-                        new Decoder(config, source),
-                        block,
-                        shard,
-                        originalHidden(block, shard),
-                        originalHidden(block + 1, shard),
-                        BlockObserver.NONE,
-                        batch -> {}));
+        return propagate(originalWeights(), originalHidden(block, shard), originalHidden(block + 1, shard));
+    }
+
+    private Outcome propagate(BlendedWeights by, HiddenStates from, HiddenStates to) throws IOException {
+        return run(from.shard(), by, KEPT_BYTES, source -> {
+            Decoder decoder = new Decoder(config, source);
+            walk(decoder, from.block(), from.shard(), from, to, BlockObserver.NONE, batch -> {});
+        });
     }
 
     private interface Begin {
         void batch(Shard.Batch batch);
-    }
-
-    private Outcome walk(int block, Shard shard, BlockObserver observer, Begin begin) throws IOException {
-        return run(
-                shard,
-                weights,
-                KEPT_BYTES,
-                source -> walk(
-                        new Decoder(config, source),
-                        block,
-                        shard,
-                        hidden(block, shard),
-                        hidden(block + 1, shard),
-                        observer,
-                        begin));
     }
 
     private static void walk(
@@ -216,112 +195,99 @@ final class ShardTasks implements Serializable {
     }
 
     /**
-     * Sums the shard's share of Hessians.
+     * Writes down what the block's layers read.
      *
-     * @param grids the inputs that are wanted, and how their Hessians are cut
-     * @param memory bytes of tiles to keep while summing
+     * @param into names the inputs that are wanted
      */
-    Outcome hessians(int block, Shard shard, Map<LinearInput, TileGrid> grids, long memory, Keep keep)
+    Outcome inputs(int block, InputFile into, Keep keep) throws IOException {
+        Shard shard = into.shard();
+        if (keep == Keep.HIDDEN) {
+            return run(shard, weights, KEPT_BYTES, source -> {
+                Decoder decoder = new Decoder(config, source);
+                into.write(seen ->
+                        walk(decoder, block, shard, hidden(block, shard), hidden(block + 1, shard), seen, seen::begin));
+            });
+        }
+        LinearInput last = into.grids().keySet().stream().reduce((a, b) -> b).orElseThrow();
+        return paired
+                ? lookAtBoth(block, into, last, keep == Keep.ORIGINAL_HIDDEN)
+                : run(shard, weights, KEPT_BYTES, source -> {
+                    Decoder decoder = new Decoder(config, source);
+                    into.write(seen -> look(decoder, block, shard, seen, last));
+                });
+    }
+
+    private void look(Decoder decoder, int block, Shard shard, InputFile.Writer seen, LinearInput last)
             throws IOException {
-        try (HessianPart part = new HessianPart(grids, memory, shard, paired)) {
-            LinearInput last = grids.keySet().stream().reduce((a, b) -> b).orElseThrow();
-            Outcome outcome;
-            if (keep == Keep.HIDDEN) {
-                outcome = walk(block, shard, part, part::begin);
-            } else if (paired) {
-                outcome = lookAtBoth(block, shard, part, last, keep == Keep.ORIGINAL_HIDDEN);
-            } else {
-                outcome = look(block, shard, part, last);
+        float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
+        try (HiddenStates.Reader before = hidden(block, shard).open()) {
+            for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
+                before.read(batch, states);
+                seen.begin(batch);
+                decoder.block(block, states, batch.ends(), seen, last);
             }
-            if (outcome.nonFinite() == null) {
-                for (LinearInput input : grids.keySet()) {
-                    write(part, block, input, shard);
-                }
-            }
-            return outcome;
         }
-    }
-
-    private void write(HessianPart part, int block, LinearInput input, Shard shard) throws IOException {
-        Storage scratch = storage.scratch();
-        part.write(input, scratch, folder.partial(storage, block, input, shard));
-        if (part.isPaired(input)) {
-            part.writeDelta(input, scratch, folder.partialDelta(storage, block, input, shard));
-        }
-    }
-
-    private Outcome look(int block, Shard shard, HessianPart part, LinearInput last) throws IOException {
-        return run(shard, weights, KEPT_BYTES, source -> {
-            Decoder decoder = new Decoder(config, source);
-            float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
-            try (HiddenStates.Reader before = hidden(block, shard).open()) {
-                for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
-                    before.read(batch, states);
-                    part.begin(batch);
-                    decoder.block(block, states, batch.ends(), part, last);
-                }
-            }
-        });
     }
 
     /** Each batch in its original states first, then in those that now are. */
-    private Outcome lookAtBoth(int block, Shard shard, HessianPart part, LinearInput last, boolean keep)
-            throws IOException {
-        return runPaired(shard, KEPT_BYTES, (now, original) -> {
-            float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
-            float[] originals = new float[states.length];
-            try (HiddenStates.Reader before = hidden(block, shard).open();
-                    HiddenStates.Reader originalBefore =
-                            originalHidden(block, shard).open()) {
-                HiddenStates.Source source = batch -> {
-                    originalBefore.read(batch, originals);
-                    original.block(block, originals, batch.ends(), part.originals(), keep ? null : last);
-                    before.read(batch, states);
-                    part.begin(batch);
-                    now.block(block, states, batch.ends(), part, last);
-                    return originals;
-                };
-                if (keep) {
-                    originalHidden(block + 1, shard).write(shard.batches(BATCH_TOKENS), source);
-                } else {
-                    for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
-                        source.next(batch);
+    private Outcome lookAtBoth(int block, InputFile into, LinearInput last, boolean keep) throws IOException {
+        Shard shard = into.shard();
+        return runPaired(
+                shard,
+                KEPT_BYTES,
+                (now, original) -> into.write(seen -> {
+                    float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
+                    float[] originals = new float[states.length];
+                    try (HiddenStates.Reader before = hidden(block, shard).open();
+                            HiddenStates.Reader originalBefore =
+                                    originalHidden(block, shard).open()) {
+                        HiddenStates.Source source = batch -> {
+                            originalBefore.read(batch, originals);
+                            original.block(block, originals, batch.ends(), seen.originals(), keep ? null : last);
+                            before.read(batch, states);
+                            seen.begin(batch);
+                            now.block(block, states, batch.ends(), seen, last);
+                            return originals;
+                        };
+                        if (keep) {
+                            originalHidden(block + 1, shard).write(shard.batches(BATCH_TOKENS), source);
+                        } else {
+                            for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
+                                source.next(batch);
+                            }
+                        }
                     }
-                }
-            }
-        });
+                }));
     }
 
-    /** Sums the shard's share of the Hessian of what the output head reads. */
-    Outcome headHessian(Shard shard, TileGrid grid, long memory) throws IOException {
+    /** Writes down what the output head reads. */
+    Outcome headInputs(InputFile into) throws IOException {
         int width = config.width();
         int block = config.blocks();
         LinearInput input = CalibrationPlan.HEAD;
-        try (HessianPart part = new HessianPart(Map.of(input, grid), memory, shard, paired)) {
-            Outcome outcome = runPaired(shard, 0, (decoder, original) -> {
-                float[] states = new float[Math.multiplyExact(largest(shard), width)];
-                float[] normed = new float[states.length];
-                try (HiddenStates.Reader before = hidden(block, shard).open();
-                        HiddenStates.Reader originalBefore =
-                                paired ? originalHidden(block, shard).open() : null) {
-                    for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
-                        if (paired) {
-                            originalBefore.read(batch, states);
-                            original.outputInput(states, 0, batch.tokens(), normed);
-                            part.originals().input(block, input, normed, batch.tokens(), width);
+        Shard shard = into.shard();
+        return runPaired(
+                shard,
+                0,
+                (decoder, original) -> into.write(seen -> {
+                    float[] states = new float[Math.multiplyExact(largest(shard), width)];
+                    float[] normed = new float[states.length];
+                    try (HiddenStates.Reader before = hidden(block, shard).open();
+                            HiddenStates.Reader originalBefore =
+                                    paired ? originalHidden(block, shard).open() : null) {
+                        for (Shard.Batch batch : shard.batches(BATCH_TOKENS)) {
+                            if (paired) {
+                                originalBefore.read(batch, states);
+                                original.outputInput(states, 0, batch.tokens(), normed);
+                                seen.originals().input(block, input, normed, batch.tokens(), width);
+                            }
+                            before.read(batch, states);
+                            seen.begin(batch);
+                            decoder.outputInput(states, 0, batch.tokens(), normed);
+                            seen.input(block, input, normed, batch.tokens(), width);
                         }
-                        before.read(batch, states);
-                        part.begin(batch);
-                        decoder.outputInput(states, 0, batch.tokens(), normed);
-                        part.input(block, input, normed, batch.tokens(), width);
                     }
-                }
-            });
-            if (outcome.nonFinite() == null) {
-                write(part, block, input, shard);
-            }
-            return outcome;
-        }
+                }));
     }
 
     /** Ends the run over an activation that is no number. */

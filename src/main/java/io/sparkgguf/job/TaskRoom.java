@@ -30,7 +30,7 @@ final class TaskRoom {
 
     private static final Map<String, Kind> KINDS = Map.of(
             "forward", new Kind("taking a batch of tokens through a block", null),
+            "inputs", new Kind("seeing what a block's layers read", null),
             "hessians", new Kind("summing Hessians", LESS_TILES),
-            "sums", new Kind("adding up a tile of a Hessian", null),
             "factors", new Kind("factoring a Hessian", LESS_TILES));
 }

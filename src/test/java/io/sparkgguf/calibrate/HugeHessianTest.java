@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.sparkgguf.fixtures.HoleStorage;
 import io.sparkgguf.model.forward.LinearInput;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -26,7 +26,6 @@ class HugeHessianTest {
     @Test
     void tilesFarBeyondAnArrayAreSummedAndReadBack() throws IOException {
         TileGrid grid = TileGrid.of(COLUMNS, 512);
-        Shard shard = new Shard(0, false, new int[] {TOKENS}, new long[0]);
         float[] x = new float[TOKENS * COLUMNS];
         for (int token = 0; token < TOKENS; token++) {
             for (int column : SEEN) {
@@ -34,25 +33,36 @@ class HugeHessianTest {
             }
         }
         HoleStorage storage = new HoleStorage();
-        String file = folder.resolve("partial").toString();
-        try (HessianPart part = new HessianPart(Map.of(LinearInput.FEED_FORWARD_DOWN, grid), 1 << 20, shard, false)) {
-            part.begin(shard.batches(TOKENS).get(0));
-            part.input(0, LinearInput.FEED_FORWARD_DOWN, x, TOKENS, COLUMNS);
-            part.write(LinearInput.FEED_FORWARD_DOWN, storage, file);
+        List<InputFile> shards = new ArrayList<>();
+        for (int id = 0; id < 2; id++) { // alike
+            Shard shard = new Shard(id, false, new int[] {TOKENS}, new long[0]);
+            InputFile file = new InputFile(
+                    storage,
+                    folder.resolve("inputs-" + id).toString(),
+                    shard,
+                    TOKENS,
+                    Map.of(LinearInput.FEED_FORWARD_DOWN, grid),
+                    false);
+            file.write(writer -> {
+                writer.begin(shard.batches(TOKENS).get(0));
+                writer.input(0, LinearInput.FEED_FORWARD_DOWN, x, TOKENS, COLUMNS);
+            });
+            shards.add(file);
         }
-        assertEquals(grid.stored(), Files.size(Path.of(file)));
         assertTrue(grid.stored() > 8L * COLUMNS * COLUMNS / 2, "half a matrix of doubles");
 
         String tiles = folder.resolve("tiles").toString();
         storage.createFolder(tiles);
         HessianTiles sum = new HessianTiles(storage, tiles, grid);
         double[] tile = new double[grid.values()];
+        List<TileBlock> blocks = TileBlock.cut(grid, 1);
+        assertEquals(grid.count(), blocks.size());
         for (int row : SEEN) {
             for (int column : SEEN) {
                 if (column < row) {
                     continue;
                 }
-                sum.sum(row / 512, column / 512, List.of(file, file)); // two shards alike
+                blocks.get(grid.index(row / 512, column / 512)).sum(LinearInput.FEED_FORWARD_DOWN, shards, sum);
                 sum.read(row / 512, column / 512, tile);
                 double expected = 0;
                 for (int token = 0; token < TOKENS; token++) {

@@ -101,7 +101,7 @@ class CalibratedQuantizeTest {
         assertTrue(kept >= 36, "GPTQ was kept for " + kept + " of 42 tensors");
         assertEquals(42 - kept, report.calibration().fallbacks().size());
         assertEquals(
-                Set.of("embed", "hessians", "sums", "factors", "solve", "propagate"),
+                Set.of("embed", "inputs", "hessians", "factors", "solve", "propagate"),
                 report.calibration().seconds().keySet());
     }
 
@@ -243,7 +243,7 @@ class CalibratedQuantizeTest {
                         && tensor.calibration().fallback() == null));
     }
 
-    /** Original weights make the hidden states of the next block in the pass that sums; quantized ones need another. */
+    /** Original weights make the hidden states of the next block in the pass that sees inputs; quantized ones need another. */
     @ParameterizedTest
     @CsvSource({
         "imatrix,,false",
@@ -301,7 +301,7 @@ class CalibratedQuantizeTest {
                                 + " out\\), \\d+ shards; 42 tensors solved, 0 weighted\n.*"),
                 outcome.out());
         for (String kind :
-                List.of("embed", "hessians", "sums", "factors", "solve", "propagate", "assemble", "validate")) {
+                List.of("embed", "inputs", "hessians", "factors", "solve", "propagate", "assemble", "validate")) {
             assertTrue(outcome.out().matches("(?s).*\n" + kind + " +[\\d,]+ .* [KMG]iB .*"), kind + outcome.out());
         }
         assertTrue(

@@ -196,8 +196,8 @@ class ResumeTest {
     /** Whatever file is lost or damaged between two runs, of a done block or the present one. */
     @ParameterizedTest
     @CsvSource({
-        "blk.1: sums, hidden/.*",
-        "blk.1: sums, partials/.*",
+        "blk.1: Hessians, hidden/.*",
+        "blk.1: Hessians, inputs/.*",
         "blk.1: factors, .*tile-.*",
         "blk.1: solve, .*-panels",
         "blk.1: solve, .*-summary",
@@ -272,10 +272,10 @@ class ResumeTest {
     /** A file goes while the run is at work: it notices, and goes back to what made it. */
     @ParameterizedTest
     @CsvSource({
-        "blk.0: Hessians, hidden/.*",
-        "blk.1: Hessians, hidden/.*",
-        "blk.1: Hessians, parts/unit-.*",
-        "blk.1: sums, partials/.*",
+        "blk.0: inputs, hidden/.*",
+        "blk.1: inputs, hidden/.*",
+        "blk.1: inputs, parts/unit-.*",
+        "blk.1: Hessians, inputs/.*",
         "blk.1: factors, .*tile-.*",
         "blk.1: solve, .*-factor-panels",
         "blk.0: propagate, parts/unit-.*",
