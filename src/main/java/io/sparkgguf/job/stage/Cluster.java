@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
 import org.apache.spark.resource.ResourceProfile;
@@ -69,8 +70,10 @@ final class Cluster {
     /**
      * Waits for executors, for how the work is cut depends on how many there are. Where it is not known how many will come,
      * until no more come; where none comes, Spark itself says so and goes on waiting.
+     *
+     * @param hopeless ends the waiting
      */
-    void await() {
+    void await(BooleanSupplier hopeless) {
         if (local || comesAndGoes()) {
             return;
         }
@@ -91,7 +94,7 @@ final class Cluster {
             boolean met = instances > 0 ? executors.size() >= instances : expectation && cores >= mostCores;
             Duration patience = cores == 0 ? FIRST_EXECUTOR : expectation ? EXPECTED_EXECUTORS : LATE_EXECUTORS;
             long since = now - (expectation ? start : news);
-            if (met || since > patience.toNanos() || context.isStopped()) {
+            if (met || since > patience.toNanos() || context.isStopped() || hopeless.getAsBoolean()) {
                 return;
             }
             try {

@@ -15,6 +15,9 @@ import org.apache.spark.scheduler.SparkListenerTaskStart;
 final class RunListener extends SparkListener {
     private final boolean local;
     private volatile boolean ending;
+    private boolean some; // of Spark's one listener thread, as the writes of the next
+    private volatile int lostInVain;
+    private volatile String lastLoss;
 
     /** @param local in an embedded Spark a task that fails is not tried again: the run ends, and says why */
     RunListener(boolean local) {
@@ -24,6 +27,16 @@ final class RunListener extends SparkListener {
     /** From now on executors go because they were told to. */
     void ending() {
         ending = true;
+    }
+
+    /** Executors that went since the start when none came, on a cluster that goes on trying. */
+    int lostInVain() {
+        return lostInVain;
+    }
+
+    /** Why the last executor went; null when none did. */
+    String lastLoss() {
+        return lastLoss;
     }
 
     @Override
@@ -68,6 +81,7 @@ final class RunListener extends SparkListener {
 
     @Override
     public void onExecutorAdded(SparkListenerExecutorAdded added) {
+        some = true;
         Events.info(
                 "executor.added",
                 "executor",
@@ -81,6 +95,8 @@ final class RunListener extends SparkListener {
     @Override
     public void onExecutorRemoved(SparkListenerExecutorRemoved removed) {
         if (!ending) {
+            lastLoss = removed.reason();
+            lostInVain = some ? 0 : lostInVain + 1;
             Telemetry.EXECUTORS_LOST.increment();
             Events.warn("executor.lost", "executor", removed.executorId(), "reason", removed.reason());
         }

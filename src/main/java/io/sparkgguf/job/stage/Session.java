@@ -29,10 +29,14 @@ public final class Session implements AutoCloseable {
     private static final String PLUGINS = "spark.plugins";
 
     private final SparkConf conf;
+    /** So many executors may end before the first one works. */
+    private static final int HOPELESS = 10;
+
     private final Cluster cluster;
     private final RunListener listener;
     private final Map<String, Fit> fits = new LinkedHashMap<>();
     private JavaSparkContext context;
+    private volatile LastWords lastWords;
     private volatile boolean interrupted;
 
     public Session(String name) {
@@ -120,15 +124,56 @@ public final class Session implements AutoCloseable {
     public synchronized JavaSparkContext context() throws IOException {
         if (context == null) {
             try {
+                lastWords = isLocal() ? new LastWords() : LastWords.listen();
                 context = new JavaSparkContext(conf);
                 context.sc().addSparkListener(listener);
                 cluster.started(context.sc());
-                cluster.await();
+                cluster.await(this::isHopeless);
             } catch (RuntimeException e) {
                 throw new IOException("Cannot start Spark at " + master() + ": " + e.getMessage(), e);
             }
         }
+        if (context.sc().isStopped()) {
+            throw stopped(null);
+        }
+        if (isHopeless()) {
+            throw new IOException("Cannot run on %s: %d executors ended and none came to work%s"
+                    .formatted(master(), listener.lostInVain(), lastLoss()));
+        }
         return context;
+    }
+
+    /** Whether executors end as soon as they start: a standalone master would try for ever. */
+    private boolean isHopeless() {
+        return listener.lostInVain() >= HOPELESS;
+    }
+
+    private String lastLoss() {
+        String reason = listener.lastLoss() == null ? lastWords.executor() : listener.lastLoss();
+        return reason == null ? "" : " (last executor: " + reason + ")";
+    }
+
+    /** What to tell of a failure: what ended Spark, where Spark was ended underneath. */
+    IOException explained(Exception failure) throws IOException {
+        JavaSparkContext running;
+        synchronized (this) {
+            running = context;
+        }
+        if (running != null && running.sc().isStopped()) {
+            return stopped(failure);
+        }
+        if (failure instanceof RuntimeException unforeseen) {
+            throw unforeseen;
+        }
+        return (IOException) failure;
+    }
+
+    private IOException stopped(Exception failure) {
+        return new IOException(
+                "Cannot run on " + master() + ": "
+                        + (lastWords.killed() == null ? "Spark ended or cannot be reached" : lastWords.killed())
+                        + lastLoss(),
+                failure);
     }
 
     /**

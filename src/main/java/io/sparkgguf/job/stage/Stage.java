@@ -1,5 +1,6 @@
 package io.sparkgguf.job.stage;
 
+import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -119,8 +120,8 @@ public final class Stage<T extends Serializable, R> {
      * Runs it.
      *
      * @return results in the order of the items
-     * @throws io.sparkgguf.tensor.InvalidInputException as a task threw it
-     * @throws IOException as a task threw it, or Spark's reason
+     * @throws InvalidInputException as a task threw it
+     * @throws IOException as a task threw it, or Spark's reason, or the cluster's where it ended Spark
      */
     public List<R> run(Session session, Progress progress) throws IOException {
         Object[] results = new Object[items.size()];
@@ -142,7 +143,13 @@ public final class Stage<T extends Serializable, R> {
             progress.recalled(recalled);
         }
         if (open.length > 0) {
-            runOpen(open, total - recalled, session, progress, results);
+            try {
+                runOpen(open, total - recalled, session, progress, results);
+            } catch (InvalidInputException e) {
+                throw e;
+            } catch (IOException | RuntimeException e) {
+                throw session.explained(e);
+            }
         } else {
             Events.info("stage.end", "stage", name, "items", 0, "recalled", known, "seconds", 0.0);
         }

@@ -149,11 +149,6 @@ final class Submission<T extends Serializable, R> {
     }
 
     private IOException explained(Throwable failure) {
-        if (spark.sc().isStopped()) {
-            return new IOException(
-                    "Cannot finish the stage: Spark at " + spark.sc().master() + " ended or cannot be reached",
-                    failure);
-        }
         return Failures.unwrap(failure);
     }
 
