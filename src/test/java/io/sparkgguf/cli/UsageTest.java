@@ -37,7 +37,7 @@ class UsageTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                " | Cannot run: no command given (quantize, plan, inspect, validate, evaluate, imatrix or clean)",
+                " | Cannot run: no command given (quantize, plan, inspect, validate, evaluate, imatrix, survey or clean)",
                 "quantise | Cannot run 'quantise': unknown command; did you mean quantize? " + KNOWN_COMMANDS,
                 "validat x.gguf | Cannot run 'validat': unknown command; did you mean validate? " + KNOWN_COMMANDS,
                 "xyzzy | Cannot run 'xyzzy': unknown command. " + KNOWN_COMMANDS,

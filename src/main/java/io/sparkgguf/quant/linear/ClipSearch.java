@@ -28,7 +28,6 @@ public final class ClipSearch {
         }
     }
 
-    private final LinearGrid[] grids = new LinearGrid[CANDIDATES];
     private final float[] scales = new float[CANDIDATES];
     private final float[] lows = new float[CANDIDATES];
     private final float[] highs = new float[CANDIDATES];
@@ -48,7 +47,7 @@ public final class ClipSearch {
         factor = 1;
         best = null;
         set(FACTORS);
-        unclipped = grids[0];
+        unclipped = grid(0);
         return this;
     }
 
@@ -60,12 +59,16 @@ public final class ClipSearch {
 
     private void set(double[] factors) {
         for (int i = 0; i < CANDIDATES; i++) {
-            grids[i] = scheme.grid(whole.times(Math.min(1, factor * factors[i])));
-            scales[i] = grids[i].scale();
-            lows[i] = grids[i].low();
-            highs[i] = grids[i].high();
+            LinearGrid grid = scheme.grid(whole.times(Math.min(1, factor * factors[i])));
+            scales[i] = grid.scale();
+            lows[i] = grid.low();
+            highs[i] = grid.high();
             sums[i] = 0;
         }
+    }
+
+    private LinearGrid grid(int i) {
+        return new LinearGrid(scales[i], (int) lows[i], (int) highs[i]);
     }
 
     /** Takes the best of this round if it is better than that of the round before. */
@@ -81,7 +84,7 @@ public final class ClipSearch {
             factor = FACTORS[least];
         }
         if (best == null || sums[least] < bestSum) {
-            best = grids[least];
+            best = grid(least);
             bestSum = sums[least];
         }
     }

@@ -1,5 +1,7 @@
 package io.sparkgguf.quant.linear;
 
+import java.io.Serializable;
+
 /**
  * Which weights share a scale, and a zero point: all, those of a row, or each {@code group} of a row that follow each
  * other. The last group of a row may be shorter.
@@ -10,7 +12,7 @@ package io.sparkgguf.quant.linear;
  * @param kind what is shared
  * @param group weights of a group; 0 for the other kinds
  */
-public record Granularity(Kind kind, int group) {
+public record Granularity(Kind kind, int group) implements Serializable {
     /** The whole tensor. */
     public static final Granularity TENSOR = new Granularity(Kind.TENSOR, 0);
     /** A row: an output channel. */

@@ -46,7 +46,8 @@ public record LinearGrid(float scale, int low, int high) implements Serializable
             return nearest < Float.MIN_NORMAL && nearest < exact ? Math.nextUp(nearest) : nearest;
         }
         int bits = Halves.toF16(Math.min(nearest, LARGEST_HALF));
-        return Halves.fromF16(Halves.fromF16(bits) < exact && bits < Halves.toF16(LARGEST_HALF) ? bits + 1 : bits);
+        float stored = Halves.fromF16(bits);
+        return stored < exact && stored < LARGEST_HALF ? Halves.fromF16(bits + 1) : stored;
     }
 
     /** The number that is stored where a weight is zero. */

@@ -1,5 +1,6 @@
 package io.sparkgguf.quant.linear;
 
+import java.io.Serializable;
 import java.math.BigDecimal;
 
 /**
@@ -8,7 +9,7 @@ import java.math.BigDecimal;
  * @param kind see {@link Kind}
  * @param value the limit of a clamp, above zero; percent of a percentile, from 50 to 100; 0 for the others
  */
-public record RangeRule(Kind kind, double value) {
+public record RangeRule(Kind kind, double value) implements Serializable {
     /** All numbers lie within. */
     public static final RangeRule MIN_MAX = new RangeRule(Kind.MIN_MAX, 0);
     /** The clip of least squared error. */

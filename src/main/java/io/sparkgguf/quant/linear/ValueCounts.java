@@ -1,5 +1,8 @@
 package io.sparkgguf.quant.linear;
 
+import java.io.IOException;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
 import java.io.Serializable;
 import java.util.Arrays;
 
@@ -17,8 +20,8 @@ public final class ValueCounts implements Serializable {
     /** Values of a magnitude rounded up to bfloat16; the last is what exceeds the finite ones. */
     private static final int KEYS = 0x7f81;
 
-    private final long[] negative = new long[KEYS];
-    private final long[] positive = new long[KEYS];
+    private transient long[] negative = new long[KEYS];
+    private transient long[] positive = new long[KEYS];
     private ValueRange whole = ValueRange.NONE;
     private long count;
 
@@ -48,6 +51,31 @@ public final class ValueCounts implements Serializable {
         }
         whole = whole.union(other.whole);
         count += other.count;
+    }
+
+    /** Weights have a few thousand sizes: only those travel. */
+    private void writeObject(ObjectOutputStream out) throws IOException {
+        out.defaultWriteObject();
+        for (long[] counts : new long[][] {negative, positive}) {
+            for (int key = 0; key < KEYS; key++) {
+                if (counts[key] > 0) {
+                    out.writeInt(key);
+                    out.writeLong(counts[key]);
+                }
+            }
+            out.writeInt(-1);
+        }
+    }
+
+    private void readObject(ObjectInputStream in) throws IOException, ClassNotFoundException {
+        in.defaultReadObject();
+        negative = new long[KEYS];
+        positive = new long[KEYS];
+        for (long[] counts : new long[][] {negative, positive}) {
+            for (int key = in.readInt(); key >= 0; key = in.readInt()) {
+                counts[key] = in.readLong();
+            }
+        }
     }
 
     /** The range that holds so many percent of what was counted. */

@@ -36,7 +36,7 @@ public record ValueRange(float lowest, float highest) implements Serializable {
     }
 
     /** What of it lies between these. */
-    ValueRange within(double low, double high) {
+    public ValueRange within(double low, double high) {
         return new ValueRange((float) Math.max(lowest, low), (float) Math.min(highest, high));
     }
 
