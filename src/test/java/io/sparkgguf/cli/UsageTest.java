@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Command lines that are not understood: one line with the reason, one with where to read on, exit code 2. */
 class UsageTest {
     private static final String KNOWN_COMMANDS =
-            "Known: quantize, plan, inspect, validate, evaluate, imatrix, clean, help";
+            "Known: quantize, plan, inspect, validate, evaluate, imatrix, survey, clean, help";
 
     @TempDir
     private Path folder;
@@ -176,7 +176,7 @@ class UsageTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"quantize", "plan", "inspect", "validate", "evaluate", "imatrix"})
+    @ValueSource(strings = {"quantize", "plan", "inspect", "validate", "evaluate", "imatrix", "survey"})
     void helpTeachesWithExamples(String command) {
         Outcome outcome = Cli.run(command, "--help");
         assertEquals(0, outcome.code());
