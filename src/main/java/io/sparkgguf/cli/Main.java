@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
             ValidateCommand.class,
             EvaluateCommand.class,
             ImatrixCommand.class,
+            SurveyCommand.class,
             CleanCommand.class,
             CommandLine.HelpCommand.class
         },
@@ -114,7 +115,7 @@ public final class Main implements Runnable {
     public void run() {
         throw new ParameterException(
                 spec.commandLine(),
-                "Cannot run: no command given (quantize, plan, inspect, validate, evaluate, imatrix or clean)");
+                "Cannot run: no command given (quantize, plan, inspect, validate, evaluate, imatrix, survey or clean)");
     }
 
     private static int explainUsage(ParameterException failure, String[] args) {

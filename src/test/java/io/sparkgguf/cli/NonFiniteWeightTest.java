@@ -59,6 +59,18 @@ class NonFiniteWeightTest {
     }
 
     @Test
+    void surveysRefuseIt() throws IOException {
+        poke(weights, byteOf(weights, "model.layers.1.mlp.up_proj.weight", 511, 255), bytes(NAN, 2));
+        Path survey = folder.resolve("survey");
+        Outcome outcome = Cli.run(
+                "survey", "-q", "-m", model.toString(), "-o", survey.toString(), "--exact", "--schemes", "int8,Q4_0");
+        assertEquals(
+                "Cannot survey tensor blk.1.ffn_up.weight: the weight at row 511, column 255 is NaN", outcome.reason());
+        assertEquals(Main.REFUSED, outcome.code());
+        assertTrue(Cli.names(folder).stream().noneMatch(name -> name.startsWith("survey")));
+    }
+
+    @Test
     void goesOnWhenAllowed() throws IOException {
         poke(weights, byteOf(weights, "model.layers.0.mlp.down_proj.weight", 2, 500), bytes(NAN, 2));
         poke(weights, byteOf(weights, "model.layers.0.mlp.down_proj.weight", 255, 511), bytes(MINUS_INFINITY, 2));

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Command lines that are not understood: one line with the reason, one with where to read on, exit code 2. */
 class UsageTest {
     private static final String KNOWN_COMMANDS =
-            "Known: quantize, plan, inspect, validate, evaluate, imatrix, clean, help";
+            "Known: quantize, plan, inspect, validate, evaluate, imatrix, survey, clean, help";
 
     @TempDir
     private Path folder;
@@ -37,7 +37,7 @@ class UsageTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                " | Cannot run: no command given (quantize, plan, inspect, validate, evaluate, imatrix or clean)",
+                " | Cannot run: no command given (quantize, plan, inspect, validate, evaluate, imatrix, survey or clean)",
                 "quantise | Cannot run 'quantise': unknown command; did you mean quantize? " + KNOWN_COMMANDS,
                 "validat x.gguf | Cannot run 'validat': unknown command; did you mean validate? " + KNOWN_COMMANDS,
                 "xyzzy | Cannot run 'xyzzy': unknown command. " + KNOWN_COMMANDS,
@@ -176,7 +176,7 @@ class UsageTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"quantize", "plan", "inspect", "validate", "evaluate", "imatrix"})
+    @ValueSource(strings = {"quantize", "plan", "inspect", "validate", "evaluate", "imatrix", "survey"})
     void helpTeachesWithExamples(String command) {
         Outcome outcome = Cli.run(command, "--help");
         assertEquals(0, outcome.code());
