@@ -157,6 +157,7 @@ final class SolveTask implements Serializable {
             long solved = System.nanoTime();
             ErrorStats error = new ErrorStats();
             Errors errors = errors(summary, blocks, error, solved - start);
+            checks.ternary(error);
             long judged = System.nanoTime();
             WholeFile.write(storage, WorkFolder.partFile(storage, partFolder, unit.id()), out -> out.write(blocks));
             return new Result(
