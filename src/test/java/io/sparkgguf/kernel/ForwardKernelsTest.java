@@ -78,7 +78,7 @@ class ForwardKernelsTest {
                 a -> Pointwise.gateSquaredRelu(a, 1, y, 2, count),
                 a -> Pointwise.gateSquaredReluScalar(a, 1, y, 2, count));
         float[] rows = normals(random, 1 + 3 * count, 1);
-        twins(rows, a -> Int8Rounding.rows(a, 1, 3, count), a -> Int8Rounding.rowsScalar(a, 1, 3, count));
+        twins(rows, a -> Int8Rounding.rows(a, 1, 1, 3 * count), a -> Int8Rounding.rowsScalar(a, 1, 1, 3 * count));
         twins(
                 rows,
                 a -> RmsNorm.of(a, 1, 3, count, y, 1e-5f, a, 1),
