@@ -50,11 +50,23 @@ record UnitChecks(WorkUnit unit, boolean allowNonFinite) {
         }
     }
 
+    /** Whether rows of weights are ternary, as is the target. */
+    boolean isTernary(float[] weights, int rows) {
+        ErrorStats census = new ErrorStats();
+        if (hasTernaryTarget()) {
+            census.add(weights, 0, weights, 0, rows, unit.columns());
+        }
+        return census.ternary().isTernary();
+    }
+
+    private boolean hasTernaryTarget() {
+        return unit.target() == BlockType.TQ1_0 || unit.target() == BlockType.TQ2_0;
+    }
+
     /** Refuses ternary weights whose scales the target has no room for; {@code error} is of all of the unit. */
     void ternary(ErrorStats error) {
         TernaryCensus census = error.ternary();
-        boolean ternaryType = unit.target() == BlockType.TQ1_0 || unit.target() == BlockType.TQ2_0;
-        if (ternaryType && census.isTernary() && census.mixedBlocks() > 0) {
+        if (hasTernaryTarget() && census.isTernary() && census.mixedBlocks() > 0) {
             throw new InvalidInputException("Cannot quantize tensor " + unit.name() + " to "
                     + unit.target().label() + ": its weights are ternary of mixed scales, from "
                     + census.smallestScale() + " to " + census.largestScale() + ", which change within "

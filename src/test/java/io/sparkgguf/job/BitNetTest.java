@@ -186,6 +186,32 @@ class BitNetTest {
         assertNotNull(run(checkpoint, "Q8_0"), "other types round them");
     }
 
+    /** Calibration has nothing to gain where rounding costs nothing: its solver would refit the scales. */
+    @Test
+    void calibrationLeavesTernaryWeightsAsTheyAre() throws IOException {
+        Path plain = run(BitNetCheckpoint.packed(Fixture.BITNET, "bitlinear"), "TQ2_0");
+        Path calibrated = quantize(
+                folder.resolve("calibrated.gguf"),
+                folder.resolve("model").toString(),
+                "TQ2_0",
+                "--calibration",
+                Cli.DOCS_LM + "/samples-calibration.txt",
+                "--calibration-tokens",
+                "512",
+                "--sequence-length",
+                "64");
+        assertNotNull(tensor(calibrated, ggufName(DOWN)).get("calibration"));
+        for (TensorEntry tensor : Fixture.BITNET.tensors()) {
+            if (BitNetCheckpoint.isLinear(tensor)) {
+                String name = ggufName(tensor.name());
+                assertEquals(
+                        tensor(plain, name).get("xxh64"),
+                        tensor(calibrated, name).get("xxh64"),
+                        name);
+            }
+        }
+    }
+
     static Stream<Arguments> hostile() {
         String q = "model.layers.0.self_attn.q_proj.weight";
         return Stream.of(
