@@ -251,7 +251,10 @@ public record Checkpoint(
         long sum = 0;
         for (ModelTensor tensor : model.tensors()) {
             if (tensor.source() instanceof ModelTensor.Stored stored) {
-                sum += stored.parts().stream().mapToLong(TensorLocation::length).sum();
+                sum += stored.parts().stream()
+                        .distinct()
+                        .mapToLong(TensorLocation::length)
+                        .sum();
             }
         }
         return sum;

@@ -3,11 +3,13 @@ package io.sparkgguf.job;
 import io.sparkgguf.model.Model;
 import io.sparkgguf.model.ModelTensor;
 import io.sparkgguf.model.RowOrder;
+import io.sparkgguf.model.TernarySource;
 import io.sparkgguf.model.WeightSource;
 import io.sparkgguf.quant.BlockFormat;
 import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.Storage;
+import io.sparkgguf.tensor.BlockType;
 import io.sparkgguf.tensor.Encoding;
 import io.sparkgguf.tensor.InvalidInputException;
 import io.sparkgguf.tensor.Shape;
@@ -82,7 +84,7 @@ final class ModelWeights implements Serializable {
 
     /** Bytes that an opened source holds at the most. */
     long memory() {
-        return 2L * readBytes; // as read, and rows that wait for their places
+        return 2L * readBytes + TernaryReader.MEMORY; // as read, rows that wait for their places, and a scale's search
     }
 
     /** Opens the weights where they are needed. Files are opened at the first read; for use by one thread. */
@@ -93,6 +95,7 @@ final class ModelWeights implements Serializable {
     private final class Opened implements WeightSource {
         private final Storage storage;
         private final Map<String, RangeReader> files = new HashMap<>();
+        private final Map<TernarySource, TernaryReader> ternary = new HashMap<>();
         private byte[] read = new byte[0];
         private float[] run = new float[0];
 
@@ -190,6 +193,15 @@ final class ModelWeights implements Serializable {
                     decode(part, from - partStart, (int) (to - from), into, at + (int) (from - first));
                 }
                 partStart = partEnd;
+            }
+            TernarySource source = stored.ternary();
+            if (source != null && source.appliesTo(BlockType.F32)) {
+                TernaryReader reader = ternary.get(source);
+                if (reader == null) {
+                    reader = TernaryReader.open(storage, source);
+                    ternary.put(source, reader);
+                }
+                reader.apply(into, at, count, first);
             }
         }
 

@@ -24,6 +24,7 @@ import io.sparkgguf.report.PlanReport;
 import io.sparkgguf.report.Report;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.BlockType;
+import io.sparkgguf.tensor.DType;
 import io.sparkgguf.tensor.InvalidInputException;
 import io.sparkgguf.tensor.Metadata;
 import io.sparkgguf.validate.Finding;
@@ -161,9 +162,15 @@ final class Preparation {
                 .map(tensor -> new InputTensor(
                         tensor.name(),
                         tensor.shape(),
-                        tensor.encoding(),
+                        packed(tensor) ? DType.F32 : tensor.encoding(), // as its levels are read
                         converted && tensor.keepsF32() ? BlockType.F32 : null))
                 .toList();
+    }
+
+    private static boolean packed(ModelTensor tensor) {
+        return tensor.source() instanceof ModelTensor.Stored stored
+                && stored.ternary() != null
+                && stored.ternary().isPacked();
     }
 
     /** What the file says of how it was made. */
@@ -266,7 +273,7 @@ final class Preparation {
         return new PlanReport.Tensor(
                 tensor.name(),
                 Arrays.stream(choice.shape().toArray()).boxed().toList(),
-                choice.source().label(),
+                tensor.source().encoding().label(),
                 choice.type().label(),
                 choice.rule().name(),
                 choice.detail(),

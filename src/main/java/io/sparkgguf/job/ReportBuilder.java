@@ -8,6 +8,7 @@ import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.quant.ErrorStats;
+import io.sparkgguf.quant.TernaryCensus;
 import io.sparkgguf.quant.mix.Rule;
 import io.sparkgguf.quant.mix.TypeChoice;
 import io.sparkgguf.report.CalibrationReport;
@@ -136,7 +137,7 @@ final class ReportBuilder {
         return new Report.Tensor(
                 tensor.name(),
                 Arrays.stream(choice.shape().toArray()).boxed().toList(),
-                choice.source().label(),
+                tensor.source().encoding().label(),
                 choice.type().label(),
                 choice.rule().name(),
                 choice.detail(),
@@ -148,12 +149,28 @@ final class ReportBuilder {
                 measured ? significant(error.relativeRmse()) : null,
                 measured ? significant(error.largestError()) : null,
                 measured ? significant(error.cosine()) : null,
+                ternary(tensor, error.ternary()),
                 tensor.importance() != null,
                 loop == null || !loop.tensors().containsKey(tensor.index())
                         ? null
                         : loop.tensors().get(tensor.index()).report(),
                 nonFinite,
                 Digest.hex(digests.get(tensor.index())));
+    }
+
+    /** What became of ternary weights; null for others. */
+    private static Report.Ternary ternary(PlannedTensor tensor, TernaryCensus census) {
+        if (tensor.source().shape().rank() < 2 || !census.isTernary()) {
+            return null;
+        }
+        return new Report.Ternary(
+                census.differing() == 0,
+                census.smallestScale(),
+                census.largestScale() == census.smallestScale() ? null : census.largestScale(),
+                census.zeros(),
+                census.differing(),
+                census.flipped(),
+                census.differing() == 0 ? null : significant(census.scaleUlps()));
     }
 
     private Report.Totals totals(List<ErrorStats> errors, long[] nonFinite) throws IOException {

@@ -21,6 +21,7 @@ final class SlabReader implements AutoCloseable {
     private final WorkUnit unit;
     private final SourceBytes bytes;
     private final BlockFormat format;
+    private final Storage storage;
     private final int slabRows;
     private final int readRows;
     private final byte[] read;
@@ -31,6 +32,7 @@ final class SlabReader implements AutoCloseable {
     private int row; // first row of the slab, in the unit
     private int rows;
     private long readNanos;
+    private TernaryReader ternary;
 
     /** With arrays of its own. */
     SlabReader(Storage storage, WorkUnit unit, boolean decode) {
@@ -43,6 +45,7 @@ final class SlabReader implements AutoCloseable {
      */
     SlabReader(Storage storage, WorkUnit unit, boolean decode, Buffers buffers) {
         this.unit = unit;
+        this.storage = storage;
         bytes = new SourceBytes(storage, unit.ranges());
         format = BlockFormats.of(unit.source());
         int group = unit.order().group();
@@ -64,6 +67,9 @@ final class SlabReader implements AutoCloseable {
         row += rows;
         if (row == unit.rows()) {
             return false;
+        }
+        if (unit.ternary() != null && stored != null && ternary == null) {
+            ternary = TernaryReader.open(storage, unit.ternary());
         }
         if (row == chunk + chunkRows) {
             chunk = row;
@@ -110,6 +116,9 @@ final class SlabReader implements AutoCloseable {
             return stored;
         }
         format.decode(read, rawAt(), rows * columns, stored, 0);
+        if (ternary != null) {
+            ternary.apply(stored, 0, rows * columns, (unit.firstRow() + row) * columns);
+        }
         if (!unit.order().isAsStored()) {
             for (int r = 0; r < rows; r++) { // the slab starts at a group of rows, as the unit does
                 int from = Math.toIntExact(unit.order().sourceRow(r));

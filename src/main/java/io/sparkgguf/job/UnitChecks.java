@@ -5,6 +5,9 @@ import io.sparkgguf.plan.SourceRange;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormat;
 import io.sparkgguf.quant.BlockFormats;
+import io.sparkgguf.quant.ErrorStats;
+import io.sparkgguf.quant.TernaryCensus;
+import io.sparkgguf.tensor.BlockType;
 import io.sparkgguf.tensor.InvalidInputException;
 
 /** Refuses weights and blocks of a unit that are not finite, and says where they are. */
@@ -44,6 +47,32 @@ record UnitChecks(WorkUnit unit, boolean allowNonFinite) {
                     + unit.target().label() + ": the block at " + place(slabRow, (long) bad * elements)
                     + " has a value or scale that is not finite"
                     + (verb.equals("encode") ? "; the weights exceed the range of the type" : ""));
+        }
+    }
+
+    /** Whether rows of weights are ternary, as is the target. */
+    boolean isTernary(float[] weights, int rows) {
+        ErrorStats census = new ErrorStats();
+        if (hasTernaryTarget()) {
+            census.add(weights, 0, weights, 0, rows, unit.columns());
+        }
+        return census.ternary().isTernary();
+    }
+
+    private boolean hasTernaryTarget() {
+        return unit.target() == BlockType.TQ1_0 || unit.target() == BlockType.TQ2_0;
+    }
+
+    /** Refuses ternary weights whose scales the target has no room for; {@code error} is of all of the unit. */
+    void ternary(ErrorStats error) {
+        TernaryCensus census = error.ternary();
+        if (hasTernaryTarget() && census.isTernary() && census.mixedBlocks() > 0) {
+            throw new InvalidInputException("Cannot quantize tensor " + unit.name() + " to "
+                    + unit.target().label() + ": its weights are ternary of mixed scales, from "
+                    + census.smallestScale() + " to " + census.largestScale() + ", which change within "
+                    + census.mixedBlocks() + " of the blocks of rows " + unit.firstRow() + " to "
+                    + (unit.firstRow() + unit.rows() - 1) + "; a block of "
+                    + unit.target().blockElements() + " has room for one");
         }
     }
 

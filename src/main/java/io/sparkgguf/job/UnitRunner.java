@@ -93,6 +93,7 @@ final class UnitRunner implements Serializable {
                     encodeNanos += encodedAt - start;
                     writeNanos += System.nanoTime() - encodedAt;
                 }
+                checks.ternary(error);
                 readNanos = slabs.readNanos();
             }
         }

@@ -88,4 +88,24 @@ public final class Pointwise {
             gate[at + i] = g / (Exponential.of(0f - g) + 1f) * up[upAt + i];
         }
     }
+
+    /** Gates of squared ReLU: gate becomes max(gate, 0)² * up. */
+    public static void gateSquaredRelu(float[] gate, int at, float[] up, int upAt, int count) {
+        int i = 0;
+        for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
+            FloatVector positive =
+                    FloatVector.fromArray(Lanes.FLOATS, gate, at + i).max(0f);
+            positive.mul(positive)
+                    .mul(FloatVector.fromArray(Lanes.FLOATS, up, upAt + i))
+                    .intoArray(gate, at + i);
+        }
+        gateSquaredReluScalar(gate, at + i, up, upAt + i, count - i);
+    }
+
+    static void gateSquaredReluScalar(float[] gate, int at, float[] up, int upAt, int count) {
+        for (int i = 0; i < count; i++) {
+            float positive = Math.max(gate[at + i], 0f);
+            gate[at + i] = positive * positive * up[upAt + i];
+        }
+    }
 }

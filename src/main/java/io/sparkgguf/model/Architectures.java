@@ -4,7 +4,8 @@ import java.util.List;
 
 /** The architectures that can be converted from Hugging Face: the list of pages. */
 public final class Architectures {
-    private static final List<Architecture> ALL = List.of(LlamaPage.PAGE, Qwen2Page.PAGE, Qwen3Page.PAGE);
+    private static final List<Architecture> ALL =
+            List.of(LlamaPage.PAGE, Qwen2Page.PAGE, Qwen3Page.PAGE, BitNetPage.PAGE);
 
     private Architectures() {}
 

@@ -1,5 +1,6 @@
 package io.sparkgguf.model;
 
+import io.sparkgguf.model.TernarySource.Meaning;
 import io.sparkgguf.tensor.DType;
 import io.sparkgguf.tensor.InvalidInputException;
 import io.sparkgguf.tensor.Metadata;
@@ -23,6 +24,9 @@ public final class CheckpointMapping {
     private static final List<String> DROPPED =
             List.of(".attention.masked_bias", ".attention.bias", ".rotary_emb.inv_freq");
 
+    /** What BitNet's linear layers round their inputs to. */
+    private static final long BIT_LINEAR_ACTIVATION_BITS = 8;
+
     private final HfConfig config;
     private final Architecture page;
     private final String who;
@@ -30,6 +34,7 @@ public final class CheckpointMapping {
     private final Map<String, TensorLocation> left = new LinkedHashMap<>();
     private final List<ModelTensor> tensors = new ArrayList<>();
     private final List<String> missing = new ArrayList<>();
+    private Meaning meaning;
 
     private CheckpointMapping(HfConfig config, List<TensorLocation> stored) {
         this.config = config;
@@ -60,16 +65,14 @@ public final class CheckpointMapping {
     }
 
     private Model map(Optional<HfConfig> generation, String folder) {
-        config.section("quantization_config").ifPresent(quantized -> {
-            throw config.unusable("its quantization_config (quant_method "
-                    + quantized.text("quant_method").orElse("not given")
-                    + ") says that the weights are quantized already; " + who + " is converted from float weights");
-        });
+        meaning = BitNetQuantization.of(config, who, linearLayers())
+                .map(BitNetQuantization::meaning)
+                .orElse(config.integer("weight_bits").orElse(0) == 1 ? Meaning.MASTER : null); // as 1bitLLM says it
         RopeParameters rope = RopeParameters.of(config, page.ropeTypes(), who);
         KeyRule.Facts facts = new KeyRule.Facts(config, sizes, rope, who);
         page.checks().forEach(check -> check.accept(facts));
         long layers = sizes.get("num_hidden_layers");
-        for (TensorRule rule : page.tensors()) {
+        for (TensorRule rule : rules()) {
             for (long layer = 0; layer < (rule.isOfLayer() ? layers : 1); layer++) {
                 take(rule, layer);
             }
@@ -81,7 +84,28 @@ public final class CheckpointMapping {
                         "rope_freqs.weight", Shape.of(divisors.length), new ModelTensor.Computed(divisors))));
         Metadata metadata = GeneralMetadata.of(page.gguf(), config, generation, folder, tensors);
         page.keys().forEach(key -> key.put(metadata, page.gguf() + ".", facts));
+        if (meaning != null) {
+            metadata.putU32(page.gguf() + ".activation_bits", BIT_LINEAR_ACTIVATION_BITS);
+        }
         return new Model(page.gguf(), metadata, tensors);
+    }
+
+    private List<TensorRule> rules() {
+        return page.tensors().stream()
+                .filter(rule -> rule.applies().test(config))
+                .toList();
+    }
+
+    private List<String> linearLayers() {
+        List<String> names = new ArrayList<>();
+        for (long layer = 0; layer < sizes.get("num_hidden_layers"); layer++) {
+            for (TensorRule rule : rules()) {
+                if (rule.isLinear()) {
+                    names.add(rule.from(layer).replaceFirst("\\.weight$", ""));
+                }
+            }
+        }
+        return names;
     }
 
     private void take(TensorRule rule, long layer) {
@@ -94,6 +118,13 @@ public final class CheckpointMapping {
             return;
         }
         long[] expected = rule.shape().stream().mapToLong(sizes::product).toArray();
+        RowOrder order = rule.halves() == null
+                ? RowOrder.AS_STORED
+                : RowOrder.interleaveHalves(Math.toIntExact(sizes.get(rule.halves())));
+        if (rule.isLinear() && meaning != null && meaning != Meaning.MASTER) {
+            tensors.add(new ModelTensor(rule.to(layer), Shape.of(expected), packed(stored, expected, rule, order)));
+            return;
+        }
         if (!Arrays.equals(stored.shape().toArray(), expected)) {
             throw config.unusable("by its sizes tensor '" + name + "' is " + sizes.describe(rule.shape()) + ", but in "
                     + stored.file() + " it is " + stored.shape());
@@ -103,10 +134,41 @@ public final class CheckpointMapping {
                     "Cannot convert tensor '" + name + "' of " + stored.file() + ": it is stored as " + type + ", but "
                             + who + " is converted from F64, F32, F16, BF16 or integers");
         }
-        RowOrder order = rule.halves() == null
-                ? RowOrder.AS_STORED
-                : RowOrder.interleaveHalves(Math.toIntExact(sizes.get(rule.halves())));
-        tensors.add(new ModelTensor(rule.to(layer), stored.shape(), new ModelTensor.Stored(List.of(stored), order)));
+        TernarySource ternary = rule.isLinear() ? master(stored) : null;
+        tensors.add(new ModelTensor(
+                rule.to(layer), stored.shape(), new ModelTensor.Stored(List.of(stored), order, ternary)));
+    }
+
+    /** How float weights of a linear layer become ternary; null when they do not. */
+    private TernarySource master(TensorLocation stored) {
+        if (meaning == Meaning.MASTER) {
+            return new TernarySource(Meaning.MASTER, stored, null);
+        }
+        return page == BitNetPage.PAGE ? new TernarySource(Meaning.MASTER_FOR_TERNARY_TYPES, stored, null) : null;
+    }
+
+    /** BitNet's packed levels: a quarter of the rows, with one scale beside them. */
+    private ModelTensor.Stored packed(TensorLocation stored, long[] expected, TensorRule rule, RowOrder order) {
+        String name = stored.name();
+        if (stored.encoding() != DType.U8) {
+            throw new InvalidInputException("Cannot convert tensor '" + name + "' of " + stored.file()
+                    + ": it is stored as " + stored.encoding().label()
+                    + ", but quantization_config says that its levels are packed as U8");
+        }
+        if (expected[0] % TernarySource.FIELDS != 0) {
+            throw config.unusable("by its sizes tensor '" + name + "' is " + sizes.describe(rule.shape())
+                    + ", whose rows do not pack four to a byte");
+        }
+        if (!Arrays.equals(stored.shape().toArray(), new long[] {expected[0] / TernarySource.FIELDS, expected[1]})) {
+            throw config.unusable("by its sizes tensor '" + name + "' is " + sizes.describe(rule.shape())
+                    + " with four rows to a byte, but in " + stored.file() + " it is " + stored.shape());
+        }
+        TensorLocation scale = left.remove(name + "_scale");
+        if (scale == null) {
+            throw new InvalidInputException("Cannot convert tensor '" + name + "' of " + stored.file() + ": its scale '"
+                    + name + "_scale' is missing");
+        }
+        return TernarySource.packed(stored, scale, meaning, order);
     }
 
     private static boolean isReadable(DType type) {

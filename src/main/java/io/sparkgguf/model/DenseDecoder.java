@@ -28,11 +28,22 @@ final class DenseDecoder {
     static final List<Consumer<KeyRule.Facts>> CHECKS =
             List.of(DenseDecoder::checkHeads, DenseDecoder::checkActivation);
 
-    private static void checkHeads(KeyRule.Facts facts) {
+    static void checkHeads(KeyRule.Facts facts) {
         facts.sizes().quotient("num_attention_heads", "num_key_value_heads");
         if (facts.sizes().get("head_dim") % 2 != 0) {
             throw facts.config()
                     .unusable("head_dim is " + facts.sizes().get("head_dim") + ", but rotary position needs it even");
+        }
+    }
+
+    /** For architectures that llama.cpp gives square query and output projections. */
+    static void checkWidth(KeyRule.Facts facts) {
+        if (facts.sizes().product("num_attention_heads * head_dim")
+                != facts.sizes().get("hidden_size")) {
+            throw facts.config()
+                    .unusable("the heads make "
+                            + facts.sizes().describe(List.of("num_attention_heads * head_dim", "hidden_size"))
+                            + ", but " + facts.who() + " needs both equal");
         }
     }
 

@@ -13,7 +13,9 @@ import io.sparkgguf.tensor.InvalidInputException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
@@ -161,6 +163,23 @@ public final class HfConfig {
             }
             return value.isEmpty() ? Optional.empty() : Optional.of(value.get(0).textValue());
         });
+    }
+
+    /** The list of texts under {@code key}, empty when absent. Throws when something else is there. */
+    List<String> texts(String key) {
+        List<String> texts = new ArrayList<>();
+        value(key).ifPresent(value -> {
+            for (JsonNode element : value) {
+                if (!element.isTextual()) {
+                    throw wrong(key, value, "a list of texts");
+                }
+                texts.add(element.textValue());
+            }
+            if (!value.isArray()) {
+                throw wrong(key, value, "a list of texts");
+            }
+        });
+        return texts;
     }
 
     /** The first key whose value is an object, or empty. */

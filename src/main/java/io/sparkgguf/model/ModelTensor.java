@@ -25,8 +25,15 @@ public record ModelTensor(String name, Shape shape, Source source) {
      * Stored tensors, stacked along the rows in order (one for a dense tensor, one for each expert of a stack), each
      * with the rows put in {@code order}. Of a tensor of one dimension, a bias, {@code order} means the elements: there is
      * one for each row of the weight it belongs to.
+     *
+     * @param ternary how what is stored becomes the weights of a BitNet layer, or null when it is the weights
      */
-    public record Stored(List<TensorLocation> parts, RowOrder order) implements Source {
+    public record Stored(List<TensorLocation> parts, RowOrder order, TernarySource ternary) implements Source {
+        /** Weights as they are stored. */
+        public Stored(List<TensorLocation> parts, RowOrder order) {
+            this(parts, order, null);
+        }
+
         public Stored {
             parts = List.copyOf(parts);
             if (parts.isEmpty()) {

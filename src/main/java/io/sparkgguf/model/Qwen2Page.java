@@ -16,7 +16,7 @@ final class Qwen2Page {
             List.of("Qwen2ForCausalLM"),
             join(DenseDecoder.SIZES, List.of(DenseDecoder.HEAD_DIM)),
             Set.of("default", "linear", "dynamic", "yarn"),
-            join(DenseDecoder.CHECKS, List.<Consumer<KeyRule.Facts>>of(Qwen2Page::checkWidth)),
+            join(DenseDecoder.CHECKS, List.<Consumer<KeyRule.Facts>>of(DenseDecoder::checkWidth)),
             join(
                     DenseDecoder.KEYS,
                     List.of(
@@ -30,15 +30,4 @@ final class Qwen2Page {
                             DenseDecoder.QUERY_BIAS,
                             DenseDecoder.KEY_BIAS,
                             DenseDecoder.VALUE_BIAS)));
-
-    /** llama.cpp's qwen2 has square query and output projections. */
-    private static void checkWidth(KeyRule.Facts facts) {
-        if (facts.sizes().product("num_attention_heads * head_dim")
-                != facts.sizes().get("hidden_size")) {
-            throw facts.config()
-                    .unusable("the heads make "
-                            + facts.sizes().describe(List.of("num_attention_heads * head_dim", "hidden_size"))
-                            + ", but " + facts.who() + " needs both equal");
-        }
-    }
 }

@@ -11,8 +11,15 @@ import java.util.function.Predicate;
  * @param shape each dimension, outermost first, as a size of {@code config.json} or a product {@code a * b}
  * @param halves the size that says how many rows' rotary halves to interleave (see {@link RowOrder}), or null to keep rows
  * @param required whether the checkpoint must have it
+ * @param applies whether a checkpoint of this configuration may have it at all
  */
-record TensorRule(String from, String to, List<String> shape, String halves, Predicate<HfConfig> required) {
+record TensorRule(
+        String from,
+        String to,
+        List<String> shape,
+        String halves,
+        Predicate<HfConfig> required,
+        Predicate<HfConfig> applies) {
     private static final String LAYER = "{layer}";
 
     TensorRule {
@@ -24,21 +31,31 @@ record TensorRule(String from, String to, List<String> shape, String halves, Pre
 
     /** A tensor that every checkpoint has. */
     static TensorRule tensor(String from, String to, String... shape) {
-        return new TensorRule(from, to, List.of(shape), null, config -> true);
+        return new TensorRule(from, to, List.of(shape), null, config -> true, config -> true);
     }
 
     /** The same, with the rotary halves of each {@code size} rows interleaved. */
     TensorRule interleavingHalves(String size) {
-        return new TensorRule(from, to, shape, size, required);
+        return new TensorRule(from, to, shape, size, required, applies);
     }
 
     /** Taken when there; required when the configuration says so. */
     TensorRule requiredWhen(String flag) {
-        return new TensorRule(from, to, shape, halves, config -> config.flag(flag));
+        return new TensorRule(from, to, shape, halves, config -> config.flag(flag), applies);
     }
 
     TensorRule requiredUnless(String flag) {
-        return new TensorRule(from, to, shape, halves, config -> !config.flag(flag));
+        return new TensorRule(from, to, shape, halves, config -> !config.flag(flag), applies);
+    }
+
+    /** The line is one only of checkpoints whose configuration passes. */
+    TensorRule onlyWhen(Predicate<HfConfig> configuration) {
+        return new TensorRule(from, to, shape, halves, required, configuration);
+    }
+
+    /** Whether it is the weight of a linear layer of a block. */
+    boolean isLinear() {
+        return isOfLayer() && shape.size() == 2;
     }
 
     boolean isOfLayer() {

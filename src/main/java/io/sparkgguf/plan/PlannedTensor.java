@@ -1,6 +1,7 @@
 package io.sparkgguf.plan;
 
 import io.sparkgguf.model.ModelTensor;
+import io.sparkgguf.model.TernarySource;
 import io.sparkgguf.quant.mix.TypeChoice;
 import io.sparkgguf.tensor.BlockType;
 
@@ -36,10 +37,20 @@ public record PlannedTensor(
         return source.shape().elements();
     }
 
+    /** How what is stored becomes BitNet's weights for this type, or null when it is the weights. */
+    TernarySource ternary() {
+        return source.source() instanceof ModelTensor.Stored stored
+                        && stored.ternary() != null
+                        && stored.ternary().appliesTo(type())
+                ? stored.ternary()
+                : null;
+    }
+
     /** Whether the source's bytes go into the file as they are. */
     public boolean isCopied() {
         return source.source() instanceof ModelTensor.Stored stored
                 && stored.order().isAsStored()
+                && ternary() == null
                 && source.encoding().label().equals(type().label());
     }
 }

@@ -132,6 +132,7 @@ public final class UnitCutter {
                 firstRow,
                 rows,
                 grid.order,
+                tensor.ternary(),
                 ranges,
                 computed,
                 importance,

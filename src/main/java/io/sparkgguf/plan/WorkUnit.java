@@ -1,6 +1,7 @@
 package io.sparkgguf.plan;
 
 import io.sparkgguf.model.RowOrder;
+import io.sparkgguf.model.TernarySource;
 import io.sparkgguf.tensor.BlockType;
 import io.sparkgguf.tensor.Encoding;
 import java.io.Serializable;
@@ -21,6 +22,7 @@ import java.util.List;
  * @param firstRow first output row, over all matrices of a stack
  * @param rows output rows
  * @param order which source row each output row is; the slice is whole groups of it
+ * @param ternary how what is stored becomes the weights of a BitNet layer, or null when it is the weights
  * @param ranges the stored bytes of these rows, concatenated; empty when {@code computed} is given
  * @param computed null, or the values themselves
  * @param importance null, or where the importance of the columns is read
@@ -40,6 +42,7 @@ public record WorkUnit(
         long firstRow,
         int rows,
         RowOrder order,
+        TernarySource ternary,
         List<SourceRange> ranges,
         float[] computed,
         ImportanceSource importance,
@@ -66,13 +69,16 @@ public record WorkUnit(
 
     /** Whether the source's bytes are the result. */
     public boolean isCopy() {
-        return computed == null && order.isAsStored() && source.label().equals(target.label());
+        return computed == null
+                && ternary == null
+                && order.isAsStored()
+                && source.label().equals(target.label());
     }
 
     /** The same unit, rounded plainly. */
     public WorkUnit withoutImportance() {
         return new WorkUnit(
-                id, tensor, name, source, target, columns, firstRow, rows, order, ranges, computed, null, output,
-                offset, bytes, memory, cost);
+                id, tensor, name, source, target, columns, firstRow, rows, order, ternary, ranges, computed, null,
+                output, offset, bytes, memory, cost);
     }
 }

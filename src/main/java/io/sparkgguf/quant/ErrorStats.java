@@ -6,7 +6,8 @@ import java.util.Objects;
 import java.util.StringJoiner;
 
 /**
- * How far decoded weights are from the original ones: relative RMSE, largest error and where it is, cosine.
+ * How far decoded weights are from the original ones: relative RMSE, largest error and where it is, cosine, and of ternary
+ * originals whether they are the same.
  *
  * <p>Within a row sums are taken in double in a fixed order, over rows without rounding. So the figures depend on the
  * rows alone, not on how they were grouped into calls and merged, the JDK, or the vector width. Not safe for use by
@@ -16,9 +17,18 @@ public final class ErrorStats implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private final ExactSum[] sums = {new ExactSum(), new ExactSum(), new ExactSum(), new ExactSum()};
+    private final TernaryCensus ternary;
     private long count;
     private float largest;
     private long largestAt = -1;
+
+    public ErrorStats() {
+        this(new TernaryCensus());
+    }
+
+    private ErrorStats(TernaryCensus ternary) {
+        this.ternary = ternary;
+    }
 
     /**
      * Adds {@code rows} rows of {@code columns} elements each, after those that were added before.
@@ -43,6 +53,7 @@ public final class ErrorStats implements Serializable {
                 largest = rowLargest;
                 largestAt = count + ErrorSums.indexOf(rowLargest, original, x, decoded, y, columns);
             }
+            ternary.add(original, x, decoded, y, columns);
             count += columns;
         }
     }
@@ -56,6 +67,7 @@ public final class ErrorStats implements Serializable {
             largest = next.largest;
             largestAt = count + next.largestAt;
         }
+        ternary.merge(next.ternary);
         count += next.count;
     }
 
@@ -67,6 +79,7 @@ public final class ErrorStats implements Serializable {
         for (ExactSum sum : sums) {
             text.add(sum.toString());
         }
+        text.add(ternary.toString());
         return text.toString();
     }
 
@@ -77,10 +90,11 @@ public final class ErrorStats implements Serializable {
      */
     public static ErrorStats parse(String text) {
         String[] parts = text.split("; ", -1);
-        ErrorStats stats = new ErrorStats();
-        if (parts.length != 3 + stats.sums.length) {
+        int last = 3 + ErrorSums.SUMS;
+        if (parts.length != last + 1) {
             throw new IllegalArgumentException("Cannot read '" + text + "' as figures of an error");
         }
+        ErrorStats stats = new ErrorStats(TernaryCensus.parse(parts[last]));
         stats.count = Long.parseLong(parts[0]);
         stats.largest = Float.parseFloat(parts[1]);
         stats.largestAt = Long.parseLong(parts[2]);
@@ -93,6 +107,11 @@ public final class ErrorStats implements Serializable {
     /** A larger error, or the first that is no number. */
     private boolean exceeds(float error) {
         return error > largest || Float.isNaN(error) && !Float.isNaN(largest);
+    }
+
+    /** Whether the originals were ternary, and whether they still are what they were. */
+    public TernaryCensus ternary() {
+        return ternary;
     }
 
     /** Elements compared. */

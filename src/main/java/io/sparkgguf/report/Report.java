@@ -92,6 +92,27 @@ public record Report(
     public record TypeTotal(String type, int tensors, long weights, long bytes) {}
 
     /**
+     * The proof that ternary weights are what they were.
+     *
+     * @param exact whether every weight of the result, decoded, equals that of the source
+     * @param scale s; the least one where there are several
+     * @param largestScale the largest one, or null where there is one
+     * @param zeros weights that are 0
+     * @param differing weights that are not equal, of which a last place of the scale may be the reason
+     * @param flipped weights that became another of -s, 0 and s
+     * @param scaleUlps by how many last places of a binary16 scales changed at the most, or null when exact
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record Ternary(
+            boolean exact,
+            float scale,
+            Float largestScale,
+            long zeros,
+            long differing,
+            long flipped,
+            Double scaleUlps) {}
+
+    /**
      * @param shape outermost first
      * @param source how it was stored
      * @param type how it is stored now
@@ -101,6 +122,7 @@ public record Report(
      * @param relativeError root mean square of the error over that of the weights, or null where it cannot be decoded
      * @param maxError largest absolute error
      * @param cosine of the angle between source and result
+     * @param ternary what became of weights that are -s, 0 and s, or null for others
      * @param importance whether it was encoded with importance
      * @param calibration what calibration made of it, or null when it did not come to it
      * @param xxh64 of its bytes in the file
@@ -121,6 +143,7 @@ public record Report(
             Double relativeError,
             Double maxError,
             Double cosine,
+            Ternary ternary,
             boolean importance,
             CalibratedTensor calibration,
             long nonFinite,

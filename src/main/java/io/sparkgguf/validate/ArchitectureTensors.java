@@ -9,7 +9,7 @@ import java.util.function.Predicate;
 /**
  * The tensors that llama.cpp expects of an architecture, one table for each; another architecture is another table.
  *
- * <p>Source: src/models/llama.cpp, qwen2.cpp and qwen3.cpp of llama.cpp b10572.
+ * <p>Source: src/models/llama.cpp, qwen2.cpp, qwen3.cpp and bitnet.cpp of llama.cpp b10572.
  */
 final class ArchitectureTensors {
 
@@ -68,7 +68,8 @@ final class ArchitectureTensors {
             weight("ffn_up", FEED_FORWARD, EMBEDDING),
             weight("ffn_down", EMBEDDING, FEED_FORWARD));
 
-    private static final Map<String, Table> TABLES = Map.of("llama", llama(), "qwen2", qwen2(), "qwen3", qwen3());
+    private static final Map<String, Table> TABLES =
+            Map.of("llama", llama(), "qwen2", qwen2(), "qwen3", qwen3(), "bitnet", bitnet());
 
     private ArchitectureTensors() {}
 
@@ -119,6 +120,22 @@ final class ArchitectureTensors {
                                 weight("attn_q_norm", HEAD),
                                 weight("attn_k_norm", HEAD),
                                 weight("ffn_norm", EMBEDDING))),
+                GATED,
+                GATED);
+    }
+
+    private static Table bitnet() {
+        return new Table(
+                List.of(weight("token_embd", VOCABULARY, EMBEDDING), weight("output_norm", EMBEDDING)),
+                List.of(
+                        weight("attn_q", EMBEDDING, EMBEDDING),
+                        weight("attn_k", VALUES, EMBEDDING),
+                        weight("attn_v", VALUES, EMBEDDING),
+                        weight("attn_norm", EMBEDDING),
+                        weight("attn_sub_norm", EMBEDDING),
+                        weight("attn_output", EMBEDDING, EMBEDDING),
+                        weight("ffn_norm", EMBEDDING),
+                        weight("ffn_sub_norm", FEED_FORWARD)),
                 GATED,
                 GATED);
     }

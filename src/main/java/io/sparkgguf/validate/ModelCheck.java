@@ -77,6 +77,13 @@ public final class ModelCheck {
         boolean known = ArchitectureTensors.known().contains(architecture.get());
         boolean tokenizer = metadata.asMap().keySet().stream().anyMatch(key -> key.startsWith("tokenizer.ggml."));
         long vocabulary = known || tokenizer ? TokenizerCheck.check(metadata, architecture.get(), findings) : -1;
+        keys.text("bitnet.hidden_activation")
+                .filter(activation -> architecture.get().equals("bitnet") && !activation.equals("silu"))
+                .ifPresent(
+                        activation -> findings.warning(
+                                "bitnet.hidden_activation",
+                                "bitnet.hidden_activation is " + activation
+                                        + ", but llama.cpp runs every bitnet with silu: it loads the file and computes another model"));
         if (known) {
             Hyperparameters.read(metadata, architecture.get(), vocabulary, findings)
                     .ifPresent(model -> checkExpected(architecture.get(), model));

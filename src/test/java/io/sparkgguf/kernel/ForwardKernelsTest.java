@@ -73,7 +73,12 @@ class ForwardKernelsTest {
         twins(x, a -> Pointwise.multiply(a, 1, y, 2, count), a -> Pointwise.multiplyScalar(a, 1, y, 2, count));
         twins(x, a -> Pointwise.divide(a, 1, y, 2, count), a -> Pointwise.divideScalar(a, 1, y, 2, count));
         twins(x, a -> Pointwise.gate(a, 1, y, 2, count), a -> Pointwise.gateScalar(a, 1, y, 2, count));
+        twins(
+                x,
+                a -> Pointwise.gateSquaredRelu(a, 1, y, 2, count),
+                a -> Pointwise.gateSquaredReluScalar(a, 1, y, 2, count));
         float[] rows = normals(random, 1 + 3 * count, 1);
+        twins(rows, a -> Int8Rounding.rows(a, 1, 1, 3 * count), a -> Int8Rounding.rowsScalar(a, 1, 1, 3 * count));
         twins(
                 rows,
                 a -> RmsNorm.of(a, 1, 3, count, y, 1e-5f, a, 1),
@@ -113,6 +118,45 @@ class ForwardKernelsTest {
         assertArrayEquals(other, one, "seed " + SEED);
         assertTrue(!Arrays.equals(x, one), "something was computed");
         assertEquals(x[0], one[0], "the element before stays");
+    }
+
+    @Test
+    void squaredReluGateIsThatOfItsFormula() {
+        float[] gate = {-3f, -0f, 0f, 0.5f, 2f, 1e-30f};
+        Pointwise.gateSquaredRelu(gate, 0, new float[] {7f, 7f, 7f, -2f, 3f, 1f}, 0, gate.length);
+        assertArrayEquals(new float[] {0f, 0f, 0f, -0.5f, 12f, 0f}, gate);
+    }
+
+    /** Every value moves by half a level of its row at the most, the largest not at all, and a row knows nothing of others. */
+    @ParameterizedTest
+    @ValueSource(doubles = {1e-3, 1, 1e4})
+    void roundingToInt8KeepsTheLargestAndMovesOthersByHalfALevel(double scale) {
+        int columns = 83;
+        float[] x = normals(new Random(SEED), 3 * columns, scale);
+        float[] rounded = x.clone();
+        Int8Rounding.rows(rounded, 0, 3, columns);
+        int moved = 0;
+        for (int row = 0; row < 3; row++) {
+            float largest = 0;
+            for (int i = row * columns; i < (row + 1) * columns; i++) {
+                largest = Math.max(largest, Math.abs(x[i]));
+            }
+            for (int i = row * columns; i < (row + 1) * columns; i++) {
+                double level = rounded[i] * 127.0 / largest;
+                assertEquals(Math.rint(level), level, 1e-4, "element " + i);
+                assertTrue(Math.abs(rounded[i] - x[i]) <= largest / 254 * 1.00001, "element " + i);
+                assertTrue(Math.abs(x[i]) < largest || Math.abs(rounded[i] - x[i]) <= Math.ulp(x[i]), "the largest");
+                moved += rounded[i] == x[i] ? 0 : 1;
+            }
+        }
+        assertTrue(moved > columns, "only " + moved + " moved");
+    }
+
+    @Test
+    void rowOfZerosStaysAndTinyOnesBecomeZeros() {
+        float[] x = {0f, 0f, 0f, 1e-8f, -3e-8f, 0f};
+        Int8Rounding.rows(x, 0, 2, 3);
+        assertArrayEquals(new float[6], x);
     }
 
     @Test

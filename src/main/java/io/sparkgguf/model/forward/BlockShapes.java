@@ -62,6 +62,10 @@ final class BlockShapes {
             vector(where, at + "attn_q_norm.weight", config.headSize(), head);
             vector(where, at + "attn_k_norm.weight", config.headSize(), head);
         }
+        if (config.subNorms()) {
+            vector(where, at + "attn_sub_norm.weight", config.queryColumns(), queries);
+            vector(where, at + "ffn_sub_norm.weight", config.feedForward(), inner);
+        }
         vector(where, at + "ffn_norm.weight", config.width(), width);
         layer(where, at + "ffn_gate", config.feedForward(), inner, config.width(), width);
         layer(where, at + "ffn_up", config.feedForward(), inner, config.width(), width);

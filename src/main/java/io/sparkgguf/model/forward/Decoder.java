@@ -1,6 +1,7 @@
 package io.sparkgguf.model.forward;
 
 import io.sparkgguf.kernel.Finite;
+import io.sparkgguf.kernel.Int8Rounding;
 import io.sparkgguf.kernel.Pointwise;
 import io.sparkgguf.kernel.RmsNorm;
 import io.sparkgguf.model.WeightSource;
@@ -150,6 +151,7 @@ public final class Decoder {
             return;
         }
         attend(at, tokens, ends);
+        subNorm(queries, tokens, config.queryColumns(), at + "attn_sub_norm.weight");
         if (observed(block, LinearInput.ATTENTION_OUTPUT, queries, tokens, config.queryColumns(), observer, until)) {
             return;
         }
@@ -161,7 +163,8 @@ public final class Decoder {
             return;
         }
         inner = room(inner, tokens, config.feedForward());
-        layers.gated(at + "ffn_gate", at + "ffn_up", normed, tokens, inner);
+        layers.gated(at + "ffn_gate", at + "ffn_up", config.gate(), normed, tokens, inner);
+        subNorm(inner, tokens, config.feedForward(), at + "ffn_sub_norm.weight");
         if (observed(block, LinearInput.FEED_FORWARD_DOWN, inner, tokens, config.feedForward(), observer, until)) {
             return;
         }
@@ -228,11 +231,21 @@ public final class Decoder {
         RmsNorm.of(x, 0, heads, config.headSize(), layers.vector(weight), config.epsilon(), x, 0);
     }
 
-    /** Shows an input to the observer, and says whether the pass ends there. */
+    /** Norms what the output or down projection reads, where the model does. */
+    private void subNorm(float[] x, int tokens, int columns, String weight) throws IOException {
+        if (config.subNorms()) {
+            RmsNorm.of(x, 0, tokens, columns, layers.vector(weight), config.epsilon(), x, 0);
+        }
+    }
+
+    /** Rounds an input where layers do, shows it to the observer, and says whether the pass ends there. */
     private boolean observed(
             int block, LinearInput input, float[] x, int tokens, int columns, BlockObserver observer, LinearInput until)
             throws IOException {
         requireFinite(block, input.tensors(block).get(0), x, tokens, columns);
+        if (config.roundsInputs()) {
+            Int8Rounding.rows(x, 0, tokens, columns);
+        }
         observer.input(block, input, x, tokens, columns);
         return input == until;
     }

@@ -21,6 +21,9 @@ import java.util.function.Predicate;
  * @param context tokens it was made for; positions beyond are computed all the same
  * @param vocabulary tokens it knows as the metadata says, 0 where it does not say
  * @param headNorms whether each query and key head is normed
+ * @param subNorms whether the inputs of the output and down projections are normed
+ * @param gate how the feed-forward part gates
+ * @param roundsInputs whether a block's linear layers round what they read to INT8, as BitNet b1.58's do
  * @param tied whether the token embedding is the output head too
  * @param rotary rotary position
  */
@@ -36,18 +39,27 @@ public record DecoderConfig(
         int context,
         int vocabulary,
         boolean headNorms,
+        boolean subNorms,
+        Gate gate,
+        boolean roundsInputs,
         boolean tied,
         Rotary rotary)
         implements Serializable {
 
-    private static final List<String> ARCHITECTURES = List.of("llama", "qwen2", "qwen3");
+    /** What the gates of a feed-forward part are passed through. */
+    public enum Gate {
+        /** x / (1 + exp(-x)). */
+        SILU,
+        /** max(x, 0) squared. */
+        SQUARED_RELU
+    }
+
+    private static final List<String> ARCHITECTURES = List.of("llama", "qwen2", "qwen3", "bitnet");
 
     /** Tensors of a block that change what it computes and that this pass does not know. */
     private static final List<String> UNKNOWN_PARTS = List.of(
             "attn_qkv.weight",
             "attn_sinks.weight",
-            "attn_sub_norm.weight",
-            "ffn_sub_norm.weight",
             "attn_post_norm.weight",
             "post_attention_norm.weight",
             "post_ffw_norm.weight",
@@ -60,7 +72,7 @@ public record DecoderConfig(
     /**
      * Reads what GGUF's metadata says.
      *
-     * @param architecture {@code llama}, {@code qwen2} or {@code qwen3}
+     * @param architecture {@code llama}, {@code qwen2}, {@code qwen3} or {@code bitnet}
      * @param hasTensor whether the model has a tensor of this name
      * @throws InvalidInputException when a key is missing, has a value that cannot be, or asks for what this pass does not do
      */
@@ -111,6 +123,9 @@ public record DecoderConfig(
                 context,
                 keys.has("vocab_size") ? keys.size("vocab_size") : 0,
                 architecture.equals("qwen3"),
+                architecture.equals("bitnet"),
+                gate(keys),
+                roundsInputs(keys),
                 !hasTensor.test("output.weight"),
                 Rotary.of(
                         keys,
@@ -121,6 +136,28 @@ public record DecoderConfig(
             throw keys.unusable(heads + " heads of " + headSize + " elements are too many");
         }
         return config;
+    }
+
+    private static Gate gate(ModelKeys keys) {
+        String activation = keys.text("hidden_activation", "silu"); // without the key llama.cpp has no other
+        return switch (activation) {
+            case "silu" -> Gate.SILU;
+            case "relu2" -> Gate.SQUARED_RELU;
+            default ->
+                throw keys.unusable(
+                        keys.full("hidden_activation") + " is '" + activation + "', known are silu and relu2");
+        };
+    }
+
+    private static boolean roundsInputs(ModelKeys keys) {
+        if (!keys.has("activation_bits")) {
+            return false;
+        }
+        int bits = keys.size("activation_bits");
+        if (bits != 8) {
+            throw keys.unusable(keys.full("activation_bits") + " is " + bits + ", but linear layers round to 8 bits");
+        }
+        return true;
     }
 
     private static void refuseUnknown(ModelKeys keys) {
@@ -147,6 +184,9 @@ public record DecoderConfig(
         List<String> unknown = new ArrayList<>(UNKNOWN_PARTS);
         if (!architecture.equals("qwen3")) {
             unknown.addAll(List.of("attn_q_norm.weight", "attn_k_norm.weight"));
+        }
+        if (!architecture.equals("bitnet")) {
+            unknown.addAll(List.of("attn_sub_norm.weight", "ffn_sub_norm.weight"));
         }
         for (int block = 0; block < blocks; block++) {
             for (String part : unknown) {

@@ -81,8 +81,9 @@ final class LinearLayers {
         }
     }
 
-    /** The gated part of SwiGLU: {@code out = silu(x Gᵀ + gate's bias) * (x Uᵀ + up's bias)}, from index 0 to index 0. */
-    void gated(String gateName, String upName, float[] x, int tokens, float[] out) throws IOException {
+    /** The gated part: {@code out = gate(x Gᵀ + gate's bias) * (x Uᵀ + up's bias)}, from index 0 to index 0. */
+    void gated(String gateName, String upName, DecoderConfig.Gate gate, float[] x, int tokens, float[] out)
+            throws IOException {
         int rows = Math.toIntExact(weights.shape(gateName + ".weight").rows());
         int columns = Math.toIntExact(weights.shape(gateName + ".weight").columns());
         int step = slabRows(columns);
@@ -110,7 +111,10 @@ final class LinearLayers {
                     if (upBias != null) {
                         Pointwise.add(up, i * count, upBias, row, count);
                     }
-                    Pointwise.gate(out, outAt + i * rows, up, i * count, count);
+                    switch (gate) {
+                        case SILU -> Pointwise.gate(out, outAt + i * rows, up, i * count, count);
+                        case SQUARED_RELU -> Pointwise.gateSquaredRelu(out, outAt + i * rows, up, i * count, count);
+                    }
                 }
             }
         }

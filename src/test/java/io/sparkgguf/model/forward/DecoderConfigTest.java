@@ -40,10 +40,14 @@ class DecoderConfigTest {
         assertEquals(wide ? 512 : 256, config.queryColumns());
         assertEquals(1e-5f, config.epsilon());
         assertEquals(512, config.context());
-        assertEquals(fixture == Fixture.LLAMA3_ROPE_SCALED_TIED, config.tied());
+        assertEquals(fixture == Fixture.LLAMA3_ROPE_SCALED_TIED || fixture == Fixture.BITNET, config.tied());
+        assertEquals(fixture == Fixture.BITNET, config.subNorms());
+        assertEquals(
+                fixture == Fixture.BITNET ? DecoderConfig.Gate.SQUARED_RELU : DecoderConfig.Gate.SILU, config.gate());
+        assertFalse(config.roundsInputs());
         assertEquals(fixture == Fixture.QWEN3, config.headNorms());
         assertEquals(
-                fixture == Fixture.QWEN2 || fixture == Fixture.QWEN3
+                fixture == Fixture.QWEN2 || fixture == Fixture.QWEN3 || fixture == Fixture.BITNET
                         ? Rotary.Pairing.HALVES
                         : Rotary.Pairing.NEIGHBOURS,
                 config.rotary().pairing());
@@ -145,7 +149,8 @@ class DecoderConfigTest {
     @Test
     void otherArchitecturesAndTensorsAreRefused() {
         assertEquals(
-                "Cannot run falcon: the forward pass does not know the architecture falcon; known are llama, qwen2, qwen3",
+                "Cannot run falcon: the forward pass does not know the architecture falcon; known are llama, qwen2, qwen3,"
+                        + " bitnet",
                 assertThrows(
                                 InvalidInputException.class,
                                 () -> DecoderConfig.of("falcon", new Metadata(), TENSORS::contains))
