@@ -29,6 +29,8 @@ import java.util.TreeMap;
  * came to; should a part be lost later, the block is opened again for it, with hidden states made anew.
  */
 final class BlockLoop {
+    private static final String GUARD = "guard";
+
     /** How often what was lost while the loop was at work is made again before it is given up. */
     private static final int ROUNDS = 3;
 
@@ -164,13 +166,22 @@ final class BlockLoop {
         if (seal == null) {
             return null;
         }
+        String solve = stages.name(block.index(), "solve");
         List<String> units = new ArrayList<>();
+        List<String> guarded = new ArrayList<>();
         for (HessianTasks.Factored factored : seal.factored()) {
             for (int tensor : tensors(block, List.of(factored.input()))) {
-                stages.unitsOf(tensor).forEach(unit -> units.add(Integer.toString(unit.id())));
+                for (WorkUnit unit : stages.unitsOf(tensor)) {
+                    units.add(Integer.toString(unit.id()));
+                    if (stages.isReplaced(solve, unit, GUARD)) {
+                        guarded.add(Integer.toString(unit.id()));
+                    }
+                }
             }
         }
-        return journal.knowsAll(stages.name(block.index(), "solve"), units) ? seal : null;
+        return journal.knowsAll(solve, units) && journal.knowsAll(stages.name(block.index(), GUARD), guarded)
+                ? seal
+                : null;
     }
 
     private void block(CalibrationPlan.Block block, boolean followed) throws IOException {
@@ -292,7 +303,7 @@ final class BlockLoop {
                 }
             }
         }
-        String guard = stages.name(block.index(), "guard");
+        String guard = stages.name(block.index(), GUARD);
         solve(guard, again, hessians);
         stages.replace(stages.name(block.index(), "solve"), guard, again);
     }

@@ -91,6 +91,13 @@ final class BlockStages {
         }
     }
 
+    /** Whether a unit's result of a stage stands with the part of another kind of stage. */
+    boolean isReplaced(String stage, WorkUnit unit, String kind) {
+        String part = work.part(WorkFolder.partName(unit.id(), kind));
+        return journal().files(stage, Integer.toString(unit.id())).stream()
+                .anyMatch(file -> file.file().equals(part));
+    }
+
     /** Wall time by kind of stage. */
     Map<String, Double> seconds() {
         return remembered.seconds();

@@ -269,6 +269,28 @@ class ResumeTest {
         }
     }
 
+    /** The guard rounds by an importance that is gone when its block is done: the block is opened again for it. */
+    @Test
+    void whatTheGuardDidIsDoneAgainWhenTheJournalLostIt() throws IOException {
+        interrupted(GPTQ, new Breaking(begun -> {
+            if (begun.equals("assemble")) {
+                throw new IOException("broken on purpose");
+            }
+        }));
+        int lost = 0;
+        for (Path segment : files("journal/segment-.*")) {
+            String text = Files.readString(segment);
+            String damaged = text.replace(": guard\"", ": gu4rd\"");
+            lost += damaged.equals(text) ? 0 : 1;
+            Files.writeString(segment, damaged);
+        }
+        assertTrue(lost > 0, "the guard keeps a layer as it was");
+        Breaking progress = finished(GPTQ);
+        assertTrue(
+                progress.begun().stream().anyMatch(stage -> stage.endsWith(": guard")),
+                progress.begun().toString());
+    }
+
     /** A file goes while the run is at work: it notices, and goes back to what made it. */
     @ParameterizedTest
     @CsvSource({
