@@ -23,15 +23,19 @@ public final class PointwiseGradient {
         }
     }
 
-    private static void gate(float[] gate, int at, float[] powers, float[] up, int upAt, float[] d, int dAt, int count) {
+    private static void gate(
+            float[] gate, int at, float[] powers, float[] up, int upAt, float[] d, int dAt, int count) {
         FloatVector one = FloatVector.broadcast(Lanes.FLOATS, 1f);
         int i = 0;
         for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
             FloatVector g = FloatVector.fromArray(Lanes.FLOATS, gate, at + i);
             FloatVector given = FloatVector.fromArray(Lanes.FLOATS, d, dAt + i);
-            FloatVector s = one.div(FloatVector.fromArray(Lanes.FLOATS, powers, i).add(1f));
+            FloatVector s =
+                    one.div(FloatVector.fromArray(Lanes.FLOATS, powers, i).add(1f));
             FloatVector slope = g.mul(one.sub(s)).add(1f).mul(s);
-            given.mul(FloatVector.fromArray(Lanes.FLOATS, up, upAt + i)).mul(slope).intoArray(gate, at + i);
+            given.mul(FloatVector.fromArray(Lanes.FLOATS, up, upAt + i))
+                    .mul(slope)
+                    .intoArray(gate, at + i);
             given.mul(g.mul(s)).intoArray(up, upAt + i);
         }
         gateScalar(gate, at + i, up, upAt + i, d, dAt + i, count - i);

@@ -128,8 +128,7 @@ final class AttentionGradient {
         Arrays.fill(dQuery, 0, size * columns, 0);
     }
 
-    private void keys(
-            float[] k, float[] v, int head, int from, int count, int key, int keys, float[] dk, float[] dv) {
+    private void keys(float[] k, float[] v, int head, int from, int count, int key, int keys, float[] dk, float[] dv) {
         int columns = count * group;
         int stride = keyHeads * size;
         int at = (key * keyHeads + head) * size;
