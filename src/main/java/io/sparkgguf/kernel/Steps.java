@@ -41,7 +41,15 @@ public final class Steps {
      * @param units from {@code unitAt}
      */
     public static void adamW(
-            AdamW step, float[] x, float[] gradient, float[] mean, float[] square, int at, int count, float[] units, int unitAt) {
+            AdamW step,
+            float[] x,
+            float[] gradient,
+            float[] mean,
+            float[] square,
+            int at,
+            int count,
+            float[] units,
+            int unitAt) {
         float keep1 = step.beta1();
         float keep2 = step.beta2();
         float first = step.firstCorrection() * step.rate();
@@ -52,9 +60,8 @@ public final class Steps {
             FloatVector unit = FloatVector.fromArray(Lanes.FLOATS, units, unitAt + i);
             FloatVector g =
                     FloatVector.fromArray(Lanes.FLOATS, gradient, at + i).mul(unit);
-            FloatVector m = FloatVector.fromArray(Lanes.FLOATS, mean, at + i)
-                    .mul(keep1)
-                    .add(g.mul(1f - keep1));
+            FloatVector m =
+                    FloatVector.fromArray(Lanes.FLOATS, mean, at + i).mul(keep1).add(g.mul(1f - keep1));
             FloatVector v = FloatVector.fromArray(Lanes.FLOATS, square, at + i)
                     .mul(keep2)
                     .add(g.mul(g).mul(1f - keep2));
@@ -103,7 +110,15 @@ public final class Steps {
      * @param units from {@code unitAt}, not negative
      */
     public static void sign(
-            float rate, float reach, float[] x, float[] gradient, float[] centre, int at, int count, float[] units, int unitAt) {
+            float rate,
+            float reach,
+            float[] x,
+            float[] gradient,
+            float[] centre,
+            int at,
+            int count,
+            float[] units,
+            int unitAt) {
         int i = 0;
         for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
             FloatVector unit = FloatVector.fromArray(Lanes.FLOATS, units, unitAt + i);

@@ -50,10 +50,10 @@ public final class StraightThrough {
             FloatVector value =
                     FloatVector.fromArray(Lanes.FLOATS, values, at + i).add(offset);
             FloatVector x = weight.div(scale);
-            VectorMask<Float> within =
-                    x.compare(VectorOperators.GE, low).and(x.compare(VectorOperators.LE, high));
+            VectorMask<Float> within = x.compare(VectorOperators.GE, low).and(x.compare(VectorOperators.LE, high));
             FloatVector passed = zero.blend(given, within);
-            FloatVector change = value.sub(zero.blend(weight, within)).div(scale).mul(given);
+            FloatVector change =
+                    value.sub(zero.blend(weight, within)).div(scale).mul(given);
             FloatVector.fromArray(Lanes.FLOATS, dScales, gridAt + i)
                     .add(change.blend(zero, scale.compare(VectorOperators.EQ, 0f)))
                     .intoArray(dScales, gridAt + i);

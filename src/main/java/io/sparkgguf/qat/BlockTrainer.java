@@ -178,8 +178,8 @@ public final class BlockTrainer {
 
     private Map<Layer, Coded> blocks() {
         Map<Layer, Coded> blocks = new EnumMap<>(Layer.class);
-        layers.forEach((layer, trained) ->
-                blocks.put(layer, new Coded(start.get(layer).type(), trained.blocks())));
+        layers.forEach(
+                (layer, trained) -> blocks.put(layer, new Coded(start.get(layer).type(), trained.blocks())));
         return blocks;
     }
 }

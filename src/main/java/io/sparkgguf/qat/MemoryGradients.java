@@ -15,15 +15,26 @@ public final class MemoryGradients implements GradientSource {
      */
     public record Sequence(float[] input, float[] target) {}
 
+    /** What the error of a token's output is measured in. */
+    public enum Measure {
+        /** Nothing: the sum of squares. */
+        SQUARED,
+        /** The mean square of its target, so that tokens with massive activations do not outweigh all others. */
+        RELATIVE
+    }
+
     private final DecoderConfig config;
+    private final Measure measure;
     private final List<Sequence> sequences;
     private final BlockPass pass;
     private final BlockMatrices own;
     private float[] out = {};
 
     /** @param layers that gradients will be asked for */
-    public MemoryGradients(DecoderConfig config, BlockVectors vectors, List<Sequence> sequences, Set<Layer> layers) {
+    public MemoryGradients(
+            DecoderConfig config, BlockVectors vectors, Measure measure, List<Sequence> sequences, Set<Layer> layers) {
         this.config = config;
+        this.measure = measure;
         this.sequences = List.copyOf(sequences);
         pass = new BlockPass(config, vectors);
         own = BlockMatrices.zeros(config, layers);
@@ -65,18 +76,33 @@ public final class MemoryGradients implements GradientSource {
         return sum;
     }
 
-    /** Leaves the difference from the target in {@code out}, and returns the sum of its squares. */
+    /** Leaves half the gradient of the output in {@code out}, and returns the error. */
     private double forward(BlockMatrices weights, Sequence sequence) {
+        float[] target = sequence.target();
         int count = sequence.input().length;
+        int width = config.width();
         if (out.length < count) {
             out = new float[count];
         }
-        pass.forward(weights, sequence.input(), count / config.width(), out);
-        double error = 0;
-        for (int i = 0; i < count; i++) {
-            out[i] -= sequence.target()[i];
-            error += (double) out[i] * out[i];
+        pass.forward(weights, sequence.input(), count / width, out);
+        double sum = 0;
+        for (int from = 0; from < count; from += width) {
+            double error = 0;
+            double square = 0;
+            for (int i = from; i < from + width; i++) {
+                out[i] -= target[i];
+                error += (double) out[i] * out[i];
+                square += (double) target[i] * target[i];
+            }
+            if (measure == Measure.RELATIVE) {
+                double unit = square > 0 ? width / square : 1;
+                error *= unit;
+                for (int i = from; i < from + width; i++) {
+                    out[i] *= (float) unit;
+                }
+            }
+            sum += error;
         }
-        return error;
+        return sum;
     }
 }

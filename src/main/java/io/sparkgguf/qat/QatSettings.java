@@ -30,9 +30,14 @@ public record QatSettings(
         long seed)
         implements Serializable {
 
+    /** Share of the steps in which AdamW's learning rates rise from zero: its first means are of few gradients. */
+    private static final double WARM_SHARE = 0.05;
+
+    /** Share of AdamW's learning rates that is left at the end. */
+    private static final double LEAST_SHARE = 0.05;
+
     /** The defaults, from measurement on natural models. */
-    public static final QatSettings DEFAULT =
-            new QatSettings(Mode.WEIGHTS, 400, 8, 0.02, 0.002, 0.45, 16, 20, 6, 1);
+    public static final QatSettings DEFAULT = new QatSettings(Mode.WEIGHTS, 400, 8, 0.02, 0.002, 0.45, 16, 20, 6, 1);
 
     /** What is trained. */
     public enum Mode {
@@ -67,7 +72,9 @@ public record QatSettings(
     double share(int step) {
         double gone = (double) step / steps;
         return switch (mode) {
-            case WEIGHTS -> 0.05 + 0.95 * (1 + StrictMath.cos(Math.PI * gone)) / 2;
+            case WEIGHTS ->
+                Math.min(1, (step + 1) / (WARM_SHARE * steps))
+                        * (LEAST_SHARE + (1 - LEAST_SHARE) * (1 + StrictMath.cos(Math.PI * gone)) / 2);
             case ROUNDING -> 1 - gone;
         };
     }

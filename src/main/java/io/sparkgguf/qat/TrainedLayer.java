@@ -168,19 +168,7 @@ final class TrainedLayer {
             int group = c / grid.groupElements() * rows;
             int at = c * rows;
             GridRounding.round(
-                    points,
-                    grid.uniform(),
-                    weights.x,
-                    at,
-                    rows,
-                    scales,
-                    group,
-                    offsets,
-                    group,
-                    levels,
-                    at,
-                    values,
-                    at);
+                    points, grid.uniform(), weights.x, at, rows, scales, group, offsets, group, levels, at, values, at);
         }
     }
 
@@ -212,18 +200,7 @@ final class TrainedLayer {
         for (int c = 0; c < columns; c++) {
             int group = c / grid.groupElements() * rows;
             StraightThrough.gradient(
-                    weights.x,
-                    values,
-                    gradient,
-                    c * rows,
-                    rows,
-                    scales,
-                    offsets,
-                    group,
-                    low,
-                    high,
-                    dScales,
-                    dOffsets);
+                    weights.x, values, gradient, c * rows, rows, scales, offsets, group, low, high, dScales, dOffsets);
         }
         weights.gradient = gradient;
         Arrays.fill(d.gradient, 0);

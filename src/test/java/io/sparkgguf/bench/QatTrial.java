@@ -53,7 +53,7 @@ import java.util.Optional;
  * mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.QatTrial -Dbench='model=FOLDER text=FILE eval=FILE type=Q2_K method=qat'
  * </pre>
  *
- * <p>More: {@code blocks} and {@code length} (tokens of a sequence), {@code most} (sequences), {@code evalChunks}, and the
+ * <p>More: {@code blocks}, {@code length} (tokens of a sequence), {@code measure}, {@code most} (sequences), {@code evalChunks}, and the
  * components of {@link QatSettings}: {@code mode}, {@code steps}, {@code batch}, {@code weightRate}, {@code scaleRate}, {@code
  * margin}, {@code heldOut}, {@code every}, {@code patience}. The method is {@code rtn}, {@code gptq}, {@code qat} or {@code
  * qat-rtn}, which starts from rounding.
@@ -181,12 +181,21 @@ public final class QatTrial {
         BlockMatrices weights = BlockMatrices.read(config, original, block);
         BlockVectors vectors = BlockVectors.read(config, original, block);
         Map<Layer, BlockTrainer.Coded> begin = method.equals("rtn") || method.equals("qat-rtn") ? rounded : solved;
-        MemoryGradients source = new MemoryGradients(config, vectors, sequences, begin.keySet());
-        QatSettings none = new QatSettings(QatSettings.Mode.WEIGHTS, 0, 1, 0, 0, 0, settings().heldOut(), 1, 1, 1);
-        double byRounding = new BlockTrainer(config, none, source, weights, rounded).train().before();
-        double bySolving = new BlockTrainer(config, none, source, weights, solved).train().before();
+        MemoryGradients source = new MemoryGradients(
+                config,
+                vectors,
+                MemoryGradients.Measure.valueOf(options.getOrDefault("measure", "RELATIVE")),
+                sequences,
+                begin.keySet());
+        QatSettings none = new QatSettings(
+                QatSettings.Mode.WEIGHTS, 0, 1, 0, 0, 0, settings().heldOut(), 1, 1, 1);
+        double byRounding =
+                new BlockTrainer(config, none, source, weights, rounded).train().before();
+        double bySolving =
+                new BlockTrainer(config, none, source, weights, solved).train().before();
         Map<Layer, BlockTrainer.Coded> blocks = begin;
-        System.out.printf(Locale.ROOT, "block %d: rtn %.4g, gptq / rtn %.4f", block, byRounding, bySolving / byRounding);
+        System.out.printf(
+                Locale.ROOT, "block %d: rtn %.4g, gptq / rtn %.4f", block, byRounding, bySolving / byRounding);
         if (method.startsWith("qat")) {
             long start = System.nanoTime();
             BlockTrainer.Result result = new BlockTrainer(config, settings(), source, weights, begin).train();
