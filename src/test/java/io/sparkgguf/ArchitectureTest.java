@@ -35,7 +35,7 @@ class ArchitectureTest {
             Map.entry("quant", Set.of("linalg", "kernel")),
             Map.entry("model", Set.of("linalg", "storage")),
             Map.entry("gptq", Set.of("linalg", "quant")),
-            Map.entry("qat", Set.of("linalg", "quant")),
+            Map.entry("qat", Set.of("linalg", "quant", "model")),
             Map.entry("calibrate", Set.of("gptq", "qat", "model", "format.safetensors")),
             Map.entry("plan", Set.of("model", "quant", "format.gguf", "format.imatrix")),
             Map.entry("assemble", Set.of("storage")),

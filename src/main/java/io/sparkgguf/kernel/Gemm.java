@@ -62,6 +62,24 @@ public final class Gemm {
         run(m, n, k, a, aAt, lda, 1, b, bAt, ldb, 1, true, -1, false, c, cAt, ldc);
     }
 
+    /** {@code C = Aᵀ B}, or {@code C += Aᵀ B}: A is k × m, B k × n, C m × n. The gradient of a layer's weights. */
+    public static void multiplyTransposedLeft(
+            int m,
+            int n,
+            int k,
+            float[] a,
+            int aAt,
+            int lda,
+            float[] b,
+            int bAt,
+            int ldb,
+            boolean add,
+            float[] c,
+            int cAt,
+            int ldc) {
+        run(m, n, k, a, aAt, 1, lda, b, bAt, ldb, 1, add, 1, false, c, cAt, ldc);
+    }
+
     /** {@code C -= Aᵀ B}: A is k × m, B k × n, C m × n. */
     public static void subtractTransposedLeft(
             int m,

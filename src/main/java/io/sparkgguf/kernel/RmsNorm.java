@@ -9,7 +9,7 @@ import jdk.incubator.vector.FloatVector;
  * result does not depend on the vector's width.
  */
 public final class RmsNorm {
-    private static final int PARTIALS = 16;
+    static final int PARTIALS = 16;
 
     private RmsNorm() {}
 
@@ -45,7 +45,7 @@ public final class RmsNorm {
         }
     }
 
-    private static void squares(float[] x, int at, int columns, float[] partials) {
+    static void squares(float[] x, int at, int columns, float[] partials) {
         int whole = columns - columns % PARTIALS;
         for (int c = 0; c < PARTIALS; c += Lanes.WIDTH) {
             FloatVector sum = FloatVector.zero(Lanes.FLOATS);
@@ -60,7 +60,8 @@ public final class RmsNorm {
         }
     }
 
-    private static float factor(float[] partials, int columns, float epsilon) {
+    /** What a row is multiplied by, from its partial sums of squares. */
+    static float factor(float[] partials, int columns, float epsilon) {
         double sum = 0;
         for (float partial : partials) {
             sum += partial;

@@ -70,7 +70,13 @@ public class ProductBenchmark {
         return c;
     }
 
-    /** The loops that define it, with the accumulator in a register. */
+    @Benchmark
+    public float[] multiplyTransposedLeft() {
+        Gemm.multiplyTransposedLeft(n, n, n, a, 0, n, b, 0, n, false, c, 0, n);
+        return c;
+    }
+
+    /** The loops that define {@link #multiplyTransposed}, with the accumulator in a register. */
     @Benchmark
     public float[] multiplyTransposedScalar() {
         for (int i = 0; i < n; i++) {

@@ -10,6 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Products in vectors beside their scalar definition, bit by bit, and the definition beside plain sums. */
 class GemmTest {
@@ -198,6 +199,25 @@ class GemmTest {
     }
 
     /** The definition itself: fused, in order, from the right start. */
+    /** The product that floats have and doubles have not; at odd offsets, added and not. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 5, 16, 33, 190})
+    void transposedLeftIsItsDefinition(int size) {
+        Random random = new Random(SEED + size);
+        int m = size;
+        int n = size + 3;
+        int k = 2 * size;
+        float[] a = Problem.floats(Problem.values(random, 1 + k * m));
+        float[] b = Problem.floats(Problem.values(random, 2 + k * n));
+        for (boolean add : new boolean[] {false, true}) {
+            float[] c = Problem.floats(Problem.values(random, 3 + m * n));
+            float[] expected = c.clone();
+            GemmScalar.run(m, n, k, a, 1, 1, m, b, 2, n, 1, add, 1, false, expected, 3, n);
+            Gemm.multiplyTransposedLeft(m, n, k, a, 1, m, b, 2, n, add, c, 3, n);
+            assertArrayEquals(expected, c, "seed " + (SEED + size) + ", add " + add);
+        }
+    }
+
     @ParameterizedTest
     @EnumSource(Product.class)
     void anElementIsOneChainOfFusedOperations(Product product) {

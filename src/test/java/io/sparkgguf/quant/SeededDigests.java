@@ -4,6 +4,7 @@ import io.sparkgguf.kernel.GridRounding;
 import io.sparkgguf.kernel.Lanes;
 import io.sparkgguf.linalg.SeededProducts;
 import io.sparkgguf.model.forward.ForwardDigest;
+import io.sparkgguf.qat.TrainingDigest;
 import io.sparkgguf.tensor.BlockType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -18,7 +19,7 @@ import java.util.TreeMap;
 
 /**
  * Digests of what every encoder makes of seeded rows, of what its grid makes of others, of matrix products, of a forward
- * pass and of solved rows, for comparing one JVM with another. As a program it prints a line {@code NAME DIGEST} for each and
+ * pass, of trainings and of solved rows, for comparing one JVM with another. As a program it prints a line {@code NAME DIGEST} for each and
  * {@code lanes N}.
  */
 final class SeededDigests {
@@ -42,7 +43,7 @@ final class SeededDigests {
 
     /**
      * SHA-256, by type, over blocks, decoded weights and error figures of all passes, without and with importance; those of
-     * {@link SeededProducts} and {@link SolveDigests}; and that of {@link ForwardDigest}.
+     * {@link SeededProducts} and {@link SolveDigests}; and those of {@link ForwardDigest} and {@link TrainingDigest}.
      */
     static Map<String, String> compute() {
         Map<String, String> digests = new TreeMap<>(SeededProducts.compute());
@@ -59,12 +60,15 @@ final class SeededDigests {
             GridFormats.of(type).ifPresent(grid -> digests.put(type.label() + "-grid", digest(grid)));
         }
         MessageDigest forward = sha256();
+        MessageDigest training = sha256();
         try {
             ForwardDigest.update(forward, SEED);
+            TrainingDigest.update(training, SEED);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
         digests.put("forward", HexFormat.of().formatHex(forward.digest()));
+        digests.put("training", HexFormat.of().formatHex(training.digest()));
         SolveDigests.add(digests, SEED);
         return digests;
     }

@@ -13,7 +13,7 @@ import java.util.Arrays;
  * so softmax runs along the columns. Block borders are counted from the sequence's start, so a sequence's result does not
  * depend on the batch.
  */
-final class Attention {
+public final class Attention {
     /** Tokens of a block of queries. */
     private static final int QUERIES = 64;
 
@@ -32,8 +32,11 @@ final class Attention {
     private final float[] rescale;
     private final float[] values;
     private float[] turnedValues = new float[0];
+    private float[] largestOut;
+    private float[] sumsOut;
 
-    Attention(DecoderConfig config) {
+    /** For heads as the configuration says. */
+    public Attention(DecoderConfig config) {
         this.heads = config.heads();
         this.keyHeads = config.keyValueHeads();
         this.size = config.headSize();
@@ -49,7 +52,7 @@ final class Attention {
     }
 
     /** Bytes that are held for sequences of so many tokens. */
-    static long memory(DecoderConfig config, long tokens) {
+    public static long memory(DecoderConfig config, long tokens) {
         long columns = (long) QUERIES * (config.heads() / config.keyValueHeads());
         return Float.BYTES * (columns * (2L * config.headSize() + KEYS + 3) + config.headSize() * tokens);
     }
@@ -62,6 +65,18 @@ final class Attention {
      * @param v a token's value heads after each other
      */
     void run(float[] q, float[] k, float[] v, int first, int tokens) {
+        run(q, k, v, first, tokens, null, null);
+    }
+
+    /**
+     * The same, keeping what the weights of attention can be made of again: {@code exp(score - largest) / sum}.
+     *
+     * @param largest receives the largest score of each token and head, of the whole batch; null for none
+     * @param sums receives the sum of each token's and head's exponentials, likewise
+     */
+    public void run(float[] q, float[] k, float[] v, int first, int tokens, float[] largest, float[] sums) {
+        largestOut = largest;
+        sumsOut = sums;
         for (int head = 0; head < keyHeads; head++) {
             turnValues(v, head, first, tokens);
             for (int from = 0; from < tokens; from += QUERIES) {
@@ -115,6 +130,10 @@ final class Attention {
             int at = qAt + (c / group * heads + c % group) * size;
             for (int d = 0; d < size; d++) {
                 q[at + d] = values[d * columns + c];
+            }
+            if (largestOut != null) {
+                largestOut[at / size] = largest[c];
+                sumsOut[at / size] = sums[c];
             }
         }
     }

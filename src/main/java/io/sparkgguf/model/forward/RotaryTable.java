@@ -3,7 +3,7 @@ package io.sparkgguf.model.forward;
 import io.sparkgguf.kernel.Rotation;
 
 /** Cosines and sines of the positions met so far. Angles are float32 products; their functions are taken in float64. */
-final class RotaryTable {
+public final class RotaryTable {
     private final Rotary rotary;
     private final float[] frequencies;
     private final int pairs;
@@ -13,29 +13,48 @@ final class RotaryTable {
 
     private float[] cos = new float[0];
     private float[] sin = new float[0];
+    private float[] back = new float[0];
     private int positions;
 
-    RotaryTable(Rotary rotary, float[] divisors) {
+    /** @param divisors of the frequencies, one for each pair, or null for none */
+    public RotaryTable(Rotary rotary, float[] divisors) {
         this.rotary = rotary;
         this.frequencies = rotary.frequencies(divisors);
         this.pairs = frequencies.length;
         this.angles = rotary.pairing() == Rotary.Pairing.HALVES ? pairs : 2 * pairs;
     }
 
-    static long memory(DecoderConfig config, long tokens) {
+    /** Bytes that are held for sequences of so many tokens. */
+    public static long memory(DecoderConfig config, long tokens) {
         return Float.BYTES * config.headSize() * (2 * tokens + 1);
     }
 
     /** Turns the heads of a sequence whose first token's heads begin at {@code at}. */
-    void turn(float[] x, int at, int tokens, int heads) {
+    public void turn(float[] x, int at, int tokens, int heads) {
         reach(tokens);
+        turn(x, at, tokens, heads, sin);
+    }
+
+    /** The transpose of {@link #turn}, which takes gradients of turned heads to those of the heads before. */
+    public void turnBack(float[] x, int at, int tokens, int heads) {
+        reach(tokens);
+        if (back.length < sin.length) {
+            back = new float[sin.length];
+            for (int i = 0; i < back.length; i++) {
+                back[i] = -sin[i];
+            }
+        }
+        turn(x, at, tokens, heads, back);
+    }
+
+    private void turn(float[] x, int at, int tokens, int heads, float[] sines) {
         int size = 2 * pairs;
         for (int token = 0; token < tokens; token++) {
             int from = at + token * heads * size;
             if (rotary.pairing() == Rotary.Pairing.HALVES) {
-                Rotation.halves(x, from, heads, size, cos, sin, token * angles);
+                Rotation.halves(x, from, heads, size, cos, sines, token * angles);
             } else {
-                Rotation.neighbours(x, from, heads, size, cos, sin, token * angles);
+                Rotation.neighbours(x, from, heads, size, cos, sines, token * angles);
             }
         }
     }

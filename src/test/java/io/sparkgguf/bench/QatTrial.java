@@ -1,0 +1,319 @@
+package io.sparkgguf.bench;
+
+import io.sparkgguf.evaluate.Distributions;
+import io.sparkgguf.evaluate.Divergence;
+import io.sparkgguf.evaluate.Scored;
+import io.sparkgguf.format.safetensors.SafetensorsCheckpoint;
+import io.sparkgguf.gptq.GptqOptions;
+import io.sparkgguf.gptq.HessianFactor;
+import io.sparkgguf.gptq.HessianSummary;
+import io.sparkgguf.gptq.RowSolver;
+import io.sparkgguf.gptq.TilePanels;
+import io.sparkgguf.kernel.Gram;
+import io.sparkgguf.linalg.MemoryTiles;
+import io.sparkgguf.model.CheckpointMapping;
+import io.sparkgguf.model.HfConfig;
+import io.sparkgguf.model.MemoryWeights;
+import io.sparkgguf.model.Model;
+import io.sparkgguf.model.ModelTensor;
+import io.sparkgguf.model.forward.Decoder;
+import io.sparkgguf.model.forward.DecoderConfig;
+import io.sparkgguf.model.forward.LinearInput;
+import io.sparkgguf.model.tokenizer.TextTokenizer;
+import io.sparkgguf.model.tokenizer.TokenizerFiles;
+import io.sparkgguf.qat.BlockMatrices;
+import io.sparkgguf.qat.BlockTrainer;
+import io.sparkgguf.qat.BlockVectors;
+import io.sparkgguf.qat.Layer;
+import io.sparkgguf.qat.MemoryGradients;
+import io.sparkgguf.qat.QatSettings;
+import io.sparkgguf.quant.BlockFormats;
+import io.sparkgguf.storage.LocalStorage;
+import io.sparkgguf.storage.Storage;
+import io.sparkgguf.tensor.BlockType;
+import io.sparkgguf.tensor.Shape;
+import io.sparkgguf.tensor.TensorLocation;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Quantizes a small model of the Hugging Face kind block by block, everything in memory on one thread, and tells the error of
+ * each block's output by rounding with importance, by GPTQ and by training; at last the divergence of the whole.
+ *
+ * <pre>
+ * mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.QatTrial -Dbench='model=FOLDER text=FILE eval=FILE type=Q2_K method=qat'
+ * </pre>
+ *
+ * <p>More: {@code blocks}, {@code length} (tokens of a sequence), {@code measure}, {@code most} (sequences), {@code evalChunks}, and the
+ * components of {@link QatSettings}: {@code mode}, {@code steps}, {@code batch}, {@code weightRate}, {@code scaleRate}, {@code
+ * margin}, {@code heldOut}, {@code every}, {@code patience}. The method is {@code rtn}, {@code gptq}, {@code qat} or {@code
+ * qat-rtn}, which starts from rounding.
+ */
+public final class QatTrial {
+    private final Map<String, String> options;
+    private final DecoderConfig config;
+    private final MemoryWeights original = new MemoryWeights();
+    private final MemoryWeights student = new MemoryWeights();
+    private final TextTokenizer tokenizer;
+    private final BlockType type;
+    private final int length;
+    private final Integer bos;
+
+    /** See the class. */
+    public static void main(String[] args) throws IOException {
+        Map<String, String> options = new HashMap<>();
+        for (String arg : String.join(" ", args).split(" ")) {
+            options.put(arg.substring(0, arg.indexOf('=')), arg.substring(arg.indexOf('=') + 1));
+        }
+        new QatTrial(options).run();
+    }
+
+    private QatTrial(Map<String, String> options) throws IOException {
+        this.options = options;
+        Storage storage = new LocalStorage();
+        String folder = options.get("model");
+        SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.open(storage, folder);
+        HfConfig hf = HfConfig.parse("config.json", Files.readAllBytes(Path.of(folder, "config.json")));
+        Model model = CheckpointMapping.map(hf, Optional.empty(), "trial", checkpoint.tensors());
+        for (ModelTensor tensor : model.tensors()) {
+            float[] values = values(tensor);
+            original.put(tensor.name(), tensor.shape(), values);
+            student.put(tensor.name(), tensor.shape(), values);
+        }
+        config = DecoderConfig.of(model.architecture(), model.metadata(), original::has);
+        tokenizer = TextTokenizer.open(TokenizerFiles.read(storage, folder));
+        type = BlockType.valueOf(options.getOrDefault("type", "Q2_K"));
+        length = number("length", 256);
+        bos = Integer.valueOf(options.getOrDefault("bos", "4094"));
+    }
+
+    private static float[] values(ModelTensor tensor) throws IOException {
+        if (tensor.source() instanceof ModelTensor.Computed computed) {
+            return computed.values();
+        }
+        ModelTensor.Stored stored = (ModelTensor.Stored) tensor.source();
+        TensorLocation at = stored.parts().get(0);
+        byte[] bytes = Files.readAllBytes(Path.of(at.file()));
+        float[] from = new float[Math.toIntExact(tensor.shape().elements())];
+        BlockFormats.of(at.encoding()).decode(bytes, Math.toIntExact(at.offset()), from.length, from, 0);
+        int unit = tensor.shape().rank() == 1 ? 1 : (int) tensor.shape().columns();
+        float[] to = new float[from.length];
+        for (int row = 0; row < to.length / unit; row++) {
+            System.arraycopy(from, (int) stored.order().sourceRow(row) * unit, to, row * unit, unit);
+        }
+        return to;
+    }
+
+    private int number(String key, int otherwise) {
+        return Integer.parseInt(options.getOrDefault(key, "" + otherwise));
+    }
+
+    private double real(String key, double otherwise) {
+        return Double.parseDouble(options.getOrDefault(key, "" + otherwise));
+    }
+
+    private QatSettings settings() {
+        QatSettings d = QatSettings.DEFAULT;
+        return new QatSettings(
+                QatSettings.Mode.valueOf(options.getOrDefault("mode", d.mode().name())),
+                number("steps", d.steps()),
+                number("batch", d.batch()),
+                real("weightRate", d.weightRate()),
+                real("scaleRate", d.scaleRate()),
+                real("margin", d.margin()),
+                number("heldOut", d.heldOut()),
+                number("every", d.measureEvery()),
+                number("patience", d.patience()),
+                d.seed());
+    }
+
+    private List<int[]> sequences(String file, int size, int most) throws IOException {
+        int[] ids = tokenizer.ids(Files.readString(Path.of(file)));
+        List<int[]> sequences = new ArrayList<>();
+        for (int at = 0; at + size <= ids.length && sequences.size() < most; at += size) {
+            int[] sequence = Arrays.copyOfRange(ids, at, at + size);
+            sequence[0] = bos;
+            sequences.add(sequence);
+        }
+        return sequences;
+    }
+
+    private void run() throws IOException {
+        Decoder teacherModel = new Decoder(config, original);
+        List<float[]> teacher = new ArrayList<>();
+        List<float[]> own = new ArrayList<>();
+        for (int[] sequence : sequences(options.get("text"), length, number("most", Integer.MAX_VALUE))) {
+            float[] hidden = new float[length * config.width()];
+            teacherModel.embed(sequence, 0, length, hidden);
+            teacher.add(hidden);
+            own.add(hidden.clone());
+        }
+        System.out.printf(Locale.ROOT, "%d sequences of %d tokens, %s%n", own.size(), length, settings());
+        for (int block = 0; block < number("blocks", config.blocks()); block++) {
+            block(block, teacherModel, teacher, own);
+        }
+        if (number("blocks", config.blocks()) == config.blocks()) {
+            evaluate();
+        }
+    }
+
+    private void block(int block, Decoder teacherModel, List<float[]> teacher, List<float[]> own) throws IOException {
+        for (float[] hidden : teacher) {
+            teacherModel.block(block, hidden, new int[] {length}, (b, i, x, t, c) -> {}, null);
+        }
+        String method = options.getOrDefault("method", "qat");
+        Map<Layer, BlockTrainer.Coded> rounded = new EnumMap<>(Layer.class);
+        Map<Layer, BlockTrainer.Coded> solved = new EnumMap<>(Layer.class);
+        solve(block, teacherModel, own, rounded, solved);
+        List<MemoryGradients.Sequence> sequences = new ArrayList<>();
+        for (int i = 0; i < own.size(); i++) {
+            sequences.add(new MemoryGradients.Sequence(own.get(i), teacher.get(i)));
+        }
+        BlockMatrices weights = BlockMatrices.read(config, original, block);
+        BlockVectors vectors = BlockVectors.read(config, original, block);
+        Map<Layer, BlockTrainer.Coded> begin = method.equals("rtn") || method.equals("qat-rtn") ? rounded : solved;
+        MemoryGradients source = new MemoryGradients(
+                config,
+                vectors,
+                MemoryGradients.Measure.valueOf(options.getOrDefault("measure", "RELATIVE")),
+                sequences,
+                begin.keySet());
+        QatSettings none = new QatSettings(
+                QatSettings.Mode.WEIGHTS, 0, 1, 0, 0, 0, settings().heldOut(), 1, 1, 1);
+        double byRounding =
+                new BlockTrainer(config, none, source, weights, rounded).train().before();
+        double bySolving =
+                new BlockTrainer(config, none, source, weights, solved).train().before();
+        Map<Layer, BlockTrainer.Coded> blocks = begin;
+        System.out.printf(
+                Locale.ROOT, "block %d: rtn %.4g, gptq / rtn %.4f", block, byRounding, bySolving / byRounding);
+        if (method.startsWith("qat")) {
+            long start = System.nanoTime();
+            BlockTrainer.Result result = new BlockTrainer(config, settings(), source, weights, begin).train();
+            double seconds = (System.nanoTime() - start) / 1e9;
+            blocks = result.blocks();
+            System.out.printf(
+                    Locale.ROOT,
+                    ", qat / rtn %.4f (%s, %d steps, %.3f s each, held out %s; training %.3g to %.3g)",
+                    result.after() / byRounding,
+                    result.end(),
+                    result.steps(),
+                    seconds / Math.max(1, result.steps()),
+                    result.heldOut().stream()
+                            .map(error -> String.format(Locale.ROOT, "%.3f", error / byRounding))
+                            .toList(),
+                    result.training().get(0) / byRounding,
+                    result.training().get(result.training().size() - 1) / byRounding);
+        }
+        System.out.println();
+        blocks.forEach((layer, coded) -> {
+            Shape shape = Shape.of(layer.rows(config), layer.columns(config));
+            float[] decoded = new float[layer.size(config)];
+            BlockFormats.of(type).decode(coded.blocks(), 0, decoded.length, decoded, 0);
+            student.put(layer.in(block) + ".weight", shape, decoded);
+        });
+        Decoder studentModel = new Decoder(config, student);
+        for (float[] hidden : own) {
+            studentModel.block(block, hidden, new int[] {length}, (b, i, x, t, c) -> {}, null);
+        }
+    }
+
+    private void solve(
+            int block,
+            Decoder model,
+            List<float[]> inputs,
+            Map<Layer, BlockTrainer.Coded> rounded,
+            Map<Layer, BlockTrainer.Coded> solved)
+            throws IOException {
+        Map<LinearInput, double[]> grams = new EnumMap<>(LinearInput.class);
+        for (float[] input : inputs) {
+            model.block(
+                    block,
+                    input.clone(),
+                    new int[] {length},
+                    (b, which, x, tokens, columns) -> Gram.add(
+                            x,
+                            0,
+                            tokens,
+                            columns,
+                            0,
+                            columns,
+                            0,
+                            columns,
+                            grams.computeIfAbsent(which, key -> new double[columns * columns]),
+                            columns),
+                    null);
+        }
+        long tokens = (long) length * inputs.size();
+        for (Layer layer : Layer.values()) {
+            String name = layer.in(block) + ".weight";
+            LinearInput input = LinearInput.of(name).orElseThrow();
+            int rows = layer.rows(config);
+            int columns = layer.columns(config);
+            float[] weights = new float[layer.size(config)];
+            original.rows(name, 0, rows, weights, 0);
+            MemoryTiles hessian = MemoryTiles.ofSymmetric(grams.get(input), columns, 256);
+            MemoryTiles factor = new MemoryTiles(columns, 256);
+            HessianSummary summary =
+                    HessianFactor.compute(hessian, tokens, GptqOptions.DEFAULT, factor, Long.MAX_VALUE);
+            RowSolver solver = new RowSolver(
+                    type, GptqOptions.DEFAULT, summary, TilePanels.factor(factor), TilePanels.hessian(hessian));
+            byte[] blocks = new byte[Math.toIntExact(type.bytes((long) rows * columns))];
+            solver.round(weights, 0, rows, blocks, 0);
+            rounded.put(layer, new BlockTrainer.Coded(type, blocks));
+            byte[] better = new byte[blocks.length];
+            solver.solve(weights, 0, rows, better, 0);
+            solved.put(layer, new BlockTrainer.Coded(type, better));
+        }
+    }
+
+    private void evaluate() throws IOException {
+        int context = 512;
+        Decoder base = new Decoder(config, original);
+        Decoder model = new Decoder(config, student);
+        Divergence all = null;
+        int scored = Scored.count(context);
+        Distributions baseRows = new Distributions(scored, base.vocabulary());
+        Distributions modelRows = new Distributions(scored, base.vocabulary());
+        for (int[] sequence : sequences(options.get("eval"), context, number("evalChunks", 1000))) {
+            logits(base, sequence, baseRows);
+            logits(model, sequence, modelRows);
+            Divergence one = new Divergence(scored);
+            for (int i = 0; i < scored; i++) {
+                one.add(baseRows, modelRows, i, sequence[Scored.first(context) + i + 1]);
+            }
+            if (all == null) {
+                all = one;
+            } else {
+                all.merge(one);
+            }
+        }
+        System.out.printf(
+                Locale.ROOT,
+                "mean KLD %.5f (+- %.5f), perplexity %.3f, base %.3f%n",
+                all.kld().mean(),
+                all.kld().error(),
+                all.model().perplexity(),
+                all.base().perplexity());
+    }
+
+    private void logits(Decoder decoder, int[] sequence, Distributions rows) throws IOException {
+        float[] hidden = new float[sequence.length * config.width()];
+        decoder.embed(sequence, 0, sequence.length, hidden);
+        for (int block = 0; block < config.blocks(); block++) {
+            decoder.block(block, hidden, new int[] {sequence.length}, (b, i, x, t, c) -> {}, null);
+        }
+        int scored = Scored.count(sequence.length);
+        decoder.logits(hidden, Scored.first(sequence.length) * config.width(), scored, rows.logits());
+        rows.normalize(scored, "model");
+    }
+}
