@@ -5,30 +5,54 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The gradient of rounding onto grids by {@link GridRounding}, one weight of each row, as if rounding were the identity
- * within the grid: with {@code x = (w + offset) / scale} and v the value that w was rounded to.
+ * Values of weights that are held in steps of their grids, and gradients through the rounding, one weight of each row: with z
+ * a weight in steps and p the point that z was rounded to, the value is {@code v = scale p - offset}, both operations rounded.
  *
- * <p>Where x is within the grid, {@code dv/dw = 1}, {@code dv/dscale = (v - w) / scale}, {@code dv/doffset = 0}. Beyond it
- * {@code dv/dw = 0}, {@code dv/dscale = (v + offset) / scale}, {@code dv/doffset = -1}. A scale of zero counts as beyond, and
- * has no gradient itself. Sources: Bengio et al., straight-through estimator (2013); Esser et al., Learned step size
- * quantization (2020), equation 3.
+ * <p>The rounding counts as the identity within the grid and as constant beyond: {@code dv/dz = scale} or 0. For a fixed p,
+ * {@code dv/dscale = p} and {@code dv/doffset = -1}. Sources: Bengio et al., straight-through estimator (2013); for step sizes
+ * with levels held, Chen et al., EfficientQAT (2024), section 3.3.
  */
 public final class StraightThrough {
     private StraightThrough() {}
 
     /**
+     * Turns points into values.
+     *
+     * @param points {@code count} points from {@code at}; become values
+     * @param scales from {@code gridAt}; the offsets likewise
+     */
+    public static void values(float[] points, int at, int count, float[] scales, float[] offsets, int gridAt) {
+        int i = 0;
+        for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
+            FloatVector.fromArray(Lanes.FLOATS, scales, gridAt + i)
+                    .mul(FloatVector.fromArray(Lanes.FLOATS, points, at + i))
+                    .sub(FloatVector.fromArray(Lanes.FLOATS, offsets, gridAt + i))
+                    .intoArray(points, at + i);
+        }
+        valuesScalar(points, at, i, count, scales, offsets, gridAt);
+    }
+
+    static void valuesScalar(float[] points, int at, int from, int count, float[] scales, float[] offsets, int gridAt) {
+        for (int i = from; i < count; i++) {
+            float product = scales[gridAt + i] * points[at + i];
+            points[at + i] = product - offsets[gridAt + i];
+        }
+    }
+
+    /**
      * Takes the gradients of {@code count} values to weights, scales and offsets.
      *
-     * @param values what the weights were rounded to, laid out like them from {@code at}
-     * @param d gradients of the values, from {@code at}; become those of the weights
+     * @param z weights in steps, from {@code at}
+     * @param values likewise
+     * @param d gradients of the values, likewise; become those of z
      * @param scales from {@code gridAt}; the offsets and both sums likewise
-     * @param low the least x within the grid
+     * @param low the least z within the grid
      * @param high the largest
-     * @param dScales has the gradients of the scales added to it
+     * @param dScales has, for each scale, the gradient times the scale itself added to it
      * @param dOffsets has the gradients of the offsets added to it
      */
     public static void gradient(
-            float[] w,
+            float[] z,
             float[] values,
             float[] d,
             int at,
@@ -43,30 +67,24 @@ public final class StraightThrough {
         FloatVector zero = FloatVector.zero(Lanes.FLOATS);
         int i = 0;
         for (; i <= count - Lanes.WIDTH; i += Lanes.WIDTH) {
-            FloatVector scale = FloatVector.fromArray(Lanes.FLOATS, scales, gridAt + i);
-            FloatVector offset = FloatVector.fromArray(Lanes.FLOATS, offsets, gridAt + i);
             FloatVector given = FloatVector.fromArray(Lanes.FLOATS, d, at + i);
-            FloatVector weight = FloatVector.fromArray(Lanes.FLOATS, w, at + i).add(offset);
-            FloatVector value =
-                    FloatVector.fromArray(Lanes.FLOATS, values, at + i).add(offset);
-            FloatVector x = weight.div(scale);
-            VectorMask<Float> within = x.compare(VectorOperators.GE, low).and(x.compare(VectorOperators.LE, high));
-            FloatVector passed = zero.blend(given, within);
-            FloatVector change =
-                    value.sub(zero.blend(weight, within)).div(scale).mul(given);
+            FloatVector weight = FloatVector.fromArray(Lanes.FLOATS, z, at + i);
+            VectorMask<Float> within =
+                    weight.compare(VectorOperators.GE, low).and(weight.compare(VectorOperators.LE, high));
+            FloatVector product = FloatVector.fromArray(Lanes.FLOATS, values, at + i)
+                    .add(FloatVector.fromArray(Lanes.FLOATS, offsets, gridAt + i));
             FloatVector.fromArray(Lanes.FLOATS, dScales, gridAt + i)
-                    .add(change.blend(zero, scale.compare(VectorOperators.EQ, 0f)))
+                    .add(product.mul(given))
                     .intoArray(dScales, gridAt + i);
-            FloatVector.fromArray(Lanes.FLOATS, dOffsets, gridAt + i)
-                    .sub(given.sub(passed))
-                    .intoArray(dOffsets, gridAt + i);
-            passed.intoArray(d, at + i);
+            FloatVector.fromArray(Lanes.FLOATS, dOffsets, gridAt + i).sub(given).intoArray(dOffsets, gridAt + i);
+            zero.blend(given.mul(FloatVector.fromArray(Lanes.FLOATS, scales, gridAt + i)), within)
+                    .intoArray(d, at + i);
         }
-        scalar(w, values, d, at, i, count, scales, offsets, gridAt, low, high, dScales, dOffsets);
+        scalar(z, values, d, at, i, count, scales, offsets, gridAt, low, high, dScales, dOffsets);
     }
 
     static void scalar(
-            float[] w,
+            float[] z,
             float[] values,
             float[] d,
             int at,
@@ -80,18 +98,12 @@ public final class StraightThrough {
             float[] dScales,
             float[] dOffsets) {
         for (int i = from; i < count; i++) {
-            float scale = scales[gridAt + i];
-            float offset = offsets[gridAt + i];
             float given = d[at + i];
-            float weight = w[at + i] + offset;
-            float value = values[at + i] + offset;
-            float x = weight / scale;
-            boolean within = x >= low && x <= high;
-            float passed = within ? given : 0f;
-            float change = (value - (within ? weight : 0f)) / scale * given;
-            dScales[gridAt + i] += scale == 0f ? 0f : change;
-            dOffsets[gridAt + i] -= given - passed;
-            d[at + i] = passed;
+            float weight = z[at + i];
+            float product = values[at + i] + offsets[gridAt + i];
+            dScales[gridAt + i] += product * given;
+            dOffsets[gridAt + i] -= given;
+            d[at + i] = weight >= low && weight <= high ? given * scales[gridAt + i] : 0f;
         }
     }
 }

@@ -22,51 +22,51 @@ class TrainingKernelsTest {
         return x;
     }
 
-    /** A grid of four levels: within it a weight's gradient passes, beyond it that of the grid's end does. */
+    /**
+     * A grid of four levels: the gradients of scale and offset are those of differences with levels held; a weight's passes
+     * within the grid and not beyond.
+     */
     @ParameterizedTest
     @ValueSource(ints = {1, 16, 37})
     void gradientsPassWithinTheGridOnly(int count) {
         Random random = new Random(SEED + count);
-        byte[] points = {0, 1, 2, 3};
         float[] scales = normals(random, count, 0.1);
         float[] offsets = normals(random, count, 0.1);
         scales[count / 2] = 0;
-        float[] w = new float[count];
-        byte[] levels = new byte[count];
-        float[] values = new float[count];
+        float[] z = new float[count];
+        float[] points = new float[count];
         for (int i = 0; i < count; i++) {
-            w[i] = scales[i] * (5 * random.nextFloat() - 1) - offsets[i];
+            z[i] = 6 * random.nextFloat() - 1.5f;
+            points[i] = Math.max(0, Math.min(3, Math.round(z[i])));
         }
-        GridRounding.round(points, true, w, 0, count, scales, 0, offsets, 0, levels, 0, values, 0);
+        float[] values = points.clone();
+        StraightThrough.values(values, 0, count, scales, offsets, 0);
         float[] given = normals(random, count, 1);
         float[] d = given.clone();
         float[] dScales = new float[count];
         float[] dOffsets = new float[count];
-        StraightThrough.gradient(w, values, d, 0, count, scales, offsets, 0, -0.5f, 3.5f, dScales, dOffsets);
+        StraightThrough.gradient(z, values, d, 0, count, scales, offsets, 0, -0.5f, 3.5f, dScales, dOffsets);
         for (int i = 0; i < count; i++) {
             String what = "weight " + i + ", seed " + (SEED + count);
-            double x = ((double) w[i] + offsets[i]) / scales[i];
-            if (scales[i] == 0) {
-                assertEquals(0, d[i], what);
-                assertEquals(0, dScales[i], what);
-                assertEquals(-given[i], dOffsets[i], what);
-            } else if (x > -0.499 && x < 3.499) {
-                assertEquals(given[i], d[i], what);
-                assertEquals(((levels[i] & 0xff) - x) * given[i], dScales[i], 1e-4 / Math.abs(scales[i]) + 1e-4, what);
-                assertEquals(0, dOffsets[i], what);
-            } else if (x < -0.501 || x > 3.501) {
-                assertEquals(0, d[i], what);
-                assertEquals((x < 0 ? 0 : 3) * given[i], dScales[i], 1e-4 / Math.abs(scales[i]) + 1e-4, what);
-                assertEquals(-given[i], dOffsets[i], what);
-            }
+            float product = scales[i] * points[i];
+            assertEquals(product - offsets[i], values[i], what);
+            double step = 1e-3;
+            double above = ((1 + step) * scales[i] * points[i] - offsets[i]) * given[i];
+            double below = ((1 - step) * scales[i] * points[i] - offsets[i]) * given[i];
+            assertEquals((above - below) / (2 * step), dScales[i], 1e-6, what);
+            assertEquals(-given[i], dOffsets[i], what);
+            assertEquals(z[i] >= -0.5f && z[i] <= 3.5f ? given[i] * scales[i] : 0, d[i], what);
         }
         float[] twin = given.clone();
         float[] twinScales = new float[count];
         float[] twinOffsets = new float[count];
-        StraightThrough.scalar(w, values, twin, 0, 0, count, scales, offsets, 0, -0.5f, 3.5f, twinScales, twinOffsets);
+        StraightThrough.scalar(z, values, twin, 0, 0, count, scales, offsets, 0, -0.5f, 3.5f, twinScales, twinOffsets);
         assertArrayEquals(twin, d);
         assertArrayEquals(twinScales, dScales);
         assertArrayEquals(twinOffsets, dOffsets);
+        float[] twinValues = points.clone();
+        StraightThrough.valuesScalar(twinValues, 0, 0, count, scales, offsets, 0);
+        assertArrayEquals(twinValues, values);
     }
 
     @ParameterizedTest

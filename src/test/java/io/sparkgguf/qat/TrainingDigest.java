@@ -1,6 +1,5 @@
 package io.sparkgguf.qat;
 
-import io.sparkgguf.kernel.GridRounding;
 import io.sparkgguf.kernel.PointwiseGradient;
 import io.sparkgguf.kernel.RmsNormGradient;
 import io.sparkgguf.kernel.Steps;
@@ -21,7 +20,6 @@ import java.util.Random;
 public final class TrainingDigest {
     private static final int KERNEL_PASSES = 2000;
     private static final int ELEMENTS = 300;
-    private static final byte[] POINTS = {0, 1, 2, 3};
 
     private TrainingDigest() {}
 
@@ -68,9 +66,9 @@ public final class TrainingDigest {
         float[] d = RandomBlock.normals(random, ELEMENTS, 1);
         float[] sums = RandomBlock.normals(random, ELEMENTS, 1);
         float[] others = sums.clone();
-        float[] values = new float[ELEMENTS];
+        float[] values = x.clone();
         float[] given = d.clone();
-        GridRounding.round(POINTS, true, x, 0, ELEMENTS, y, 0, d, 0, new byte[ELEMENTS], 0, values, 0);
+        StraightThrough.values(values, 0, ELEMENTS, y, d, 0);
         StraightThrough.gradient(x, values, given, 0, ELEMENTS, y, d, 0, -0.5f, 3.5f, sums, others);
         update(digest, given, sums, others);
         float[] squares = new float[ELEMENTS];
