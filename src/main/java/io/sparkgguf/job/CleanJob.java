@@ -56,13 +56,14 @@ public final class CleanJob {
         });
     }
 
-    /** Unfinished files of the output, its shards and its report, and temporary ones of its lease. */
+    /** Unfinished files of the output, its shards and its report, and temporary ones of these and of its lease. */
     private List<String> leftBeside() throws IOException {
         String folder = folderOf(output);
         String name = output.substring(output.lastIndexOf('/') + 1);
         String stem = name.endsWith(".gguf") ? name.substring(0, name.length() - ".gguf".length()) : name;
-        Pattern left = Pattern.compile("\\Q" + stem + "\\E-\\d{5}-of-\\d{5}\\.gguf\\.unfinished|\\Q" + name
-                + "\\E(\\.report\\.json)?\\.unfinished|\\Q" + name + "\\E\\.lease\\.[0-9a-f-]{36}\\.tmp");
+        Pattern left = Pattern.compile("(\\Q" + stem + "\\E-\\d{5}-of-\\d{5}\\.gguf|\\Q" + name
+                + "\\E(\\.report\\.json)?)\\.unfinished(\\.[0-9a-f-]{36}\\.tmp)?|\\Q" + name
+                + "\\E\\.lease\\.[0-9a-f-]{36}\\.tmp");
         List<String> files = new ArrayList<>();
         try {
             for (FileStatus entry : storage.list(folder)) {

@@ -70,10 +70,14 @@ abstract class RenamingCommit implements FileCommit {
         return Optional.of(unfinished());
     }
 
+    /** Removes what writers that were killed left beside the unfinished file. */
+    void sweep() throws IOException {}
+
     @Override
     public final void publish() throws IOException {
         storage.rename(unfinished(), target);
         begun = false;
+        sweep();
     }
 
     @Override
@@ -81,6 +85,7 @@ abstract class RenamingCommit implements FileCommit {
         if (begun) {
             storage.delete(unfinished());
             begun = false;
+            sweep();
         }
     }
 }

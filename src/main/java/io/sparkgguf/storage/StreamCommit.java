@@ -23,6 +23,18 @@ final class StreamCommit extends RenamingCommit {
     }
 
     @Override
+    void sweep() throws IOException {
+        int slash = unfinished().lastIndexOf('/');
+        String folder = unfinished().substring(0, slash);
+        for (Storage.FileStatus entry : storage.list(folder)) {
+            if (!entry.folder()
+                    && WholeFile.isTemporary(entry.fileName(), unfinished().substring(slash + 1))) {
+                storage.delete(storage.resolve(folder, entry.fileName()));
+            }
+        }
+    }
+
+    @Override
     public RangeSink sink(int ranges) {
         return new Sink(storage, unfinished());
     }

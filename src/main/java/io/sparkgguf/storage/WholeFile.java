@@ -7,6 +7,7 @@ import java.io.Serializable;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.regex.Pattern;
 
 /**
  * Writes files that are either whole or absent: under a name of their own first, then renamed; where a file appears only
@@ -16,6 +17,9 @@ import java.util.UUID;
 public final class WholeFile {
     /** What this thread wrote since it was asked to note it. */
     private static final ThreadLocal<List<Written>> NOTED = new ThreadLocal<>();
+
+    /** What stands behind a file's name until all of it is written. */
+    private static final Pattern TEMPORARY = Pattern.compile("\\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.tmp");
 
     private WholeFile() {}
 
@@ -69,6 +73,12 @@ public final class WholeFile {
             written[0] = new Written(file, digesting.length, digesting.digest.value());
         });
         noted.add(written[0]);
+    }
+
+    /** Whether a file's name is one under which a writer of {@code of}, in the same folder, begins. */
+    static boolean isTemporary(String name, String of) {
+        return name.startsWith(of)
+                && TEMPORARY.matcher(name.substring(of.length())).matches();
     }
 
     private static void writeWhole(Storage storage, String file, Body body) throws IOException {

@@ -406,11 +406,13 @@ class ResumeTest {
         interrupted("--type Q8_0", Breaking.after(1));
         Files.writeString(folder.resolve("out.gguf.unfinished"), "half");
         Files.writeString(folder.resolve("out-00002-of-00003.gguf.unfinished"), "half");
+        String killed = "out.gguf.unfinished.0b9a4ec7-782d-4e5b-9bf8-21ea80bc4638.tmp";
+        Files.writeString(folder.resolve(killed), "a writer's that was killed");
         Files.writeString(folder.resolve("out-of-order.gguf.unfinished"), "another's");
         outcome = cli("clean", "");
         assertEquals(0, outcome.code(), outcome.err());
         assertEquals(
-                4,
+                5,
                 outcome.out()
                         .lines()
                         .filter(line -> line.startsWith("removed "))
