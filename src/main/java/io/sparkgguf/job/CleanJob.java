@@ -10,7 +10,6 @@ import io.sparkgguf.storage.Storage.FileStatus;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -58,7 +57,7 @@ public final class CleanJob {
 
     /** Unfinished files of the output, its shards and its report, and temporary ones of these and of its lease. */
     private List<String> leftBeside() throws IOException {
-        String folder = folderOf(output);
+        String folder = Names.folder(output);
         String name = output.substring(output.lastIndexOf('/') + 1);
         String stem = name.endsWith(".gguf") ? name.substring(0, name.length() - ".gguf".length()) : name;
         Pattern left = Pattern.compile("(\\Q" + stem + "\\E-\\d{5}-of-\\d{5}\\.gguf|\\Q" + name
@@ -75,14 +74,5 @@ public final class CleanJob {
             return List.of(); // an object store has no folder where there is no object
         }
         return files;
-    }
-
-    private static String folderOf(String file) {
-        int slash = file.lastIndexOf('/');
-        if (Names.scheme(file).isEmpty()) {
-            Path parent = Path.of(file).toAbsolutePath().getParent();
-            return parent.toString();
-        }
-        return file.substring(0, slash);
     }
 }

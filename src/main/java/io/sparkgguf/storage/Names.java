@@ -1,6 +1,7 @@
 package io.sparkgguf.storage;
 
 import io.sparkgguf.tensor.InvalidInputException;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -16,6 +17,16 @@ public final class Names {
     public static String scheme(String file) {
         Matcher matcher = SCHEME.matcher(file);
         return matcher.matches() ? matcher.group(1).toLowerCase(Locale.ROOT) : "";
+    }
+
+    /** The folder that a file lies in, as a name that storages know; of a path without folder, the absolute one. */
+    public static String folder(String file) {
+        if (scheme(file).isEmpty()) {
+            return Path.of(file).toAbsolutePath().getParent().toString();
+        }
+        int slash = file.lastIndexOf('/');
+        boolean root = file.substring(0, slash).matches("[^:]+:(//[^/]*)?");
+        return file.substring(0, root ? slash + 1 : slash);
     }
 
     /**

@@ -24,11 +24,10 @@ final class StreamCommit extends RenamingCommit {
 
     @Override
     void sweep() throws IOException {
-        int slash = unfinished().lastIndexOf('/');
-        String folder = unfinished().substring(0, slash);
+        String folder = Names.folder(unfinished());
+        String name = unfinished().substring(unfinished().lastIndexOf('/') + 1);
         for (Storage.FileStatus entry : storage.list(folder)) {
-            if (!entry.folder()
-                    && WholeFile.isTemporary(entry.fileName(), unfinished().substring(slash + 1))) {
+            if (!entry.folder() && WholeFile.isTemporary(entry.fileName(), name)) {
                 storage.delete(storage.resolve(folder, entry.fileName()));
             }
         }

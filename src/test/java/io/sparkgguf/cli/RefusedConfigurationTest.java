@@ -23,7 +23,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Configurations and tokenizers that do not fit their weights, or are made to hurt, through the command line. */
 class RefusedConfigurationTest {
     private static final String KNOWN =
-            "known are LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM";
+            "known are LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, "
+                    + "BitNetForCausalLM, BitnetForCausalLM";
 
     @TempDir
     private static Path sound;

@@ -68,7 +68,8 @@ enum Recipe {
         return arguments(HoldPoint.name(output), work, point);
     }
 
-    private List<String> arguments(String output, Path work, HoldPoint point) throws IOException {
+    /** The same with an output anywhere. */
+    List<String> arguments(String output, Path work, HoldPoint point) throws IOException {
         List<String> arguments = new ArrayList<>(point.options());
         arguments.addAll(List.of("--executor-memory", "1g", "--work-dir", HoldPoint.name(work)));
         arguments.addAll(arguments(HoldPoint.name(MODEL), output));

@@ -10,8 +10,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Names that a checkpoint gives for its own files stay in its folder, whichever storage it lies on. */
@@ -68,5 +70,25 @@ class NamesTest {
             assertEquals(child, path.getName());
             assertEquals(new org.apache.hadoop.fs.Path(folder), path.getParent());
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "/data/m.gguf, /data",
+        "/m.gguf, /",
+        "hdfs://host:9000/data/m.gguf, hdfs://host:9000/data",
+        "hdfs://host:9000/m.gguf, hdfs://host:9000/",
+        "s3a://bucket/m.gguf, s3a://bucket/",
+        "held:///m.gguf, held:///",
+        "file:/m.gguf, file:/",
+        "file:/data/m.gguf, file:/data"
+    })
+    void knowsTheFolderOfAFile(String file, String folder) {
+        assertEquals(folder, Names.folder(file));
+    }
+
+    @Test
+    void aNameAloneLiesInTheFolderOfTheProcess() {
+        assertEquals(Path.of("").toAbsolutePath().toString(), Names.folder("m.gguf"));
     }
 }
