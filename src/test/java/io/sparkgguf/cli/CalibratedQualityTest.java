@@ -10,10 +10,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What calibration is for: a model that predicts as the original does, on text that calibration never saw. */
+@Tag("long")
 class CalibratedQualityTest {
     @TempDir
     Path folder;

@@ -21,11 +21,13 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The bytes do not depend on the vector width, nor on the JDK: child processes of other kinds make the same. */
+@Tag("long")
 class SameBytesTest {
     private static final boolean X86 = List.of("amd64", "x86_64").contains(System.getProperty("os.arch"));
 
