@@ -10,6 +10,7 @@ final class Buffers {
     private static final ThreadLocal<SoftReference<Buffers>> KEPT = new ThreadLocal<>();
 
     private byte[] read = new byte[0];
+    private byte[] readAhead = new byte[0];
     private byte[] encoded = new byte[0];
     private float[] stored = new float[0];
     private float[] ordered = new float[0];
@@ -30,6 +31,11 @@ final class Buffers {
     /** For bytes of the source; this and the others have at least so many elements. */
     byte[] read(int count) {
         return read = read.length < count ? new byte[count] : read;
+    }
+
+    /** For the bytes that come after these. */
+    byte[] readAhead(int count) {
+        return readAhead = readAhead.length < count ? new byte[count] : readAhead;
     }
 
     /** For blocks. */

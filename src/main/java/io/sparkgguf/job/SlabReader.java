@@ -6,6 +6,7 @@ import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormat;
 import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.storage.RangeReader;
+import io.sparkgguf.storage.ReadAhead;
 import io.sparkgguf.storage.ReadRange;
 import io.sparkgguf.storage.Storage;
 import java.io.IOException;
@@ -15,7 +16,7 @@ import java.util.List;
 
 /**
  * Walks through the source of a work unit in slabs: rows that fit a core's cache, as stored and as float32 in output
- * order. Holds one read and one slab at a time.
+ * order. Holds two reads and one slab at a time.
  */
 final class SlabReader implements AutoCloseable {
     private final WorkUnit unit;
@@ -24,7 +25,8 @@ final class SlabReader implements AutoCloseable {
     private final Storage storage;
     private final int slabRows;
     private final int readRows;
-    private final byte[] read;
+    private final ReadAhead ahead;
+    private byte[] read;
     private final float[] stored;
     private final float[] ordered;
     private int chunk; // first row of what was read last
@@ -53,8 +55,19 @@ final class SlabReader implements AutoCloseable {
         readRows = UnitCutter.readRows(
                 unit.columns(), group, unit.rows(), unit.source().bitsPerElement() / 8);
         read = buffers.read(unit.computed() == null ? bytes(readRows) : 0);
+        ahead = unit.computed() == null && readRows < unit.rows() ? ahead(buffers) : null;
         stored = decode ? buffers.stored(maxWeights()) : null;
         ordered = decode && !unit.order().isAsStored() ? buffers.ordered(maxWeights()) : stored;
+    }
+
+    /** Reads the next chunk while the slabs of one are worked on. */
+    private ReadAhead ahead(Buffers buffers) {
+        int chunks = (unit.rows() + readRows - 1) / readRows;
+        int[] next = new int[1];
+        return new ReadAhead(chunks, read, buffers.readAhead(bytes(readRows)), into -> {
+            bytes.read(into, bytes(Math.min(readRows, unit.rows() - next[0])));
+            next[0] += readRows;
+        });
     }
 
     /** The most weights that a slab has. */
@@ -76,7 +89,11 @@ final class SlabReader implements AutoCloseable {
             chunkRows = Math.min(readRows, unit.rows() - row);
             if (unit.computed() == null) {
                 long start = System.nanoTime();
-                bytes.read(read, bytes(chunkRows));
+                if (ahead == null) {
+                    bytes.read(read, bytes(chunkRows));
+                } else {
+                    read = ahead.next();
+                }
                 readNanos += System.nanoTime() - start;
             }
         }
@@ -128,13 +145,16 @@ final class SlabReader implements AutoCloseable {
         return ordered;
     }
 
-    /** Time spent reading. */
+    /** Time spent reading, or waiting for what is read ahead. */
     long readNanos() {
         return readNanos;
     }
 
     @Override
     public void close() throws IOException {
+        if (ahead != null) {
+            ahead.close();
+        }
         bytes.close();
     }
 

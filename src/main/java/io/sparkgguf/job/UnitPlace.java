@@ -5,6 +5,7 @@ import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.storage.RangeWriter;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.WholeFile;
+import io.sparkgguf.storage.WriteBehind;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.Serializable;
@@ -46,7 +47,7 @@ interface UnitPlace extends Serializable {
         return (unit, body) -> {
             try (InPlace out = new InPlace(RangeWriter.open(storage, files.get(unit.output())), unit)) {
                 body.write(out);
-                out.requireAll();
+                out.finish();
             }
             return null;
         };
@@ -55,12 +56,14 @@ interface UnitPlace extends Serializable {
     /** The bytes of a file that are a unit's, and no others. */
     final class InPlace extends OutputStream {
         private final RangeWriter file;
+        private final WriteBehind bytes;
         private final WorkUnit unit;
         private long done;
 
         private InPlace(RangeWriter file, WorkUnit unit) {
             this.file = file;
             this.unit = unit;
+            bytes = new WriteBehind(file, unit.offset(), unit.bytes());
         }
 
         @Override
@@ -73,14 +76,15 @@ interface UnitPlace extends Serializable {
             if (count > unit.bytes() - done) {
                 throw new IllegalStateException(explained(done + count));
             }
-            file.write(unit.offset() + done, from, at, count);
+            bytes.write(from, at, count);
             done += count;
         }
 
-        private void requireAll() {
+        private void finish() throws IOException {
             if (done < unit.bytes()) {
                 throw new IllegalStateException(explained(done));
             }
+            bytes.finish();
         }
 
         private String explained(long bytes) {
@@ -90,7 +94,7 @@ interface UnitPlace extends Serializable {
 
         @Override
         public void close() throws IOException {
-            file.close();
+            bytes.close();
         }
     }
 }

@@ -2,6 +2,7 @@ package io.sparkgguf.plan;
 
 import io.sparkgguf.model.ModelTensor;
 import io.sparkgguf.model.RowOrder;
+import io.sparkgguf.storage.WriteBehind;
 import io.sparkgguf.tensor.BlockType;
 import io.sparkgguf.tensor.Encoding;
 import io.sparkgguf.tensor.InvalidInputException;
@@ -161,8 +162,12 @@ public final class UnitCutter {
         double sourceBytes = tensor.source().encoding().bitsPerElement() / 8;
         long slab = (long) slabRows(grid.columns, grid.order.group(), count) * grid.columns;
         long read = (long) readRows(grid.columns, grid.order.group(), count, sourceBytes) * grid.columns;
-        // the bytes as read, the weights in float32 (twice: as stored and in order), decoded again, and encoded
-        return (long) (read * sourceBytes)
+        long ahead = Math.min(count * (long) grid.columns, 2 * read);
+        // the bytes as read and those of the next read, the weights in float32 (twice: as stored and in order), decoded
+        // again, and encoded
+        return (long) (ahead * sourceBytes)
+                + WriteBehind.memory(
+                        (long) (count * (long) grid.columns * tensor.type().bitsPerElement() / 8))
                 + slab * 4 * (grid.order.isAsStored() ? 2 : 3)
                 + (long) (slab * tensor.type().bitsPerElement() / 8)
                 + (tensor.importance() == null ? 0 : 4L * grid.columns);

@@ -135,6 +135,17 @@ final class LocalFile implements RangeReader, RangeWriter {
     }
 
     @Override
+    public void force() throws IOException {
+        if (lasting) {
+            try {
+                channel.force(false);
+            } catch (IOException e) {
+                throw Explained.failure("write", file, e);
+            }
+        }
+    }
+
+    @Override
     public void close() throws IOException {
         if (!channel.isOpen()) {
             return;

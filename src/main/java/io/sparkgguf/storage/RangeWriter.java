@@ -24,7 +24,10 @@ public interface RangeWriter extends Closeable {
     /** Cuts the file to {@code length} bytes, or extends it with zeros. */
     void setLength(long length) throws IOException;
 
-    /** Returns when all that was written is on disk. */
+    /** Returns when what was written is on disk, if files are to last. */
+    void force() throws IOException;
+
+    /** Does so for all that was written, and closes the file. */
     @Override
     void close() throws IOException;
 }

@@ -3,34 +3,52 @@ package io.sparkgguf.storage;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * Bytes that went to and from this machine's files; Hadoop counts those of its file systems itself.
+ * Bytes that went to and from files: all that is read, and what is written to this machine's files; what is written to
+ * Hadoop's file systems they count themselves.
  *
  * @param read from files
  * @param written to files
  */
 public record Traffic(long read, long written) {
-    private static final LongAdder READ = new LongAdder();
-    private static final LongAdder WRITTEN = new LongAdder();
-    private static final ThreadLocal<long[]> OF_THREAD = ThreadLocal.withInitial(() -> new long[2]);
+    private static final Counters PROCESS = new Counters();
+    private static final ThreadLocal<Counters> OF_THREAD = ThreadLocal.withInitial(Counters::new);
+
+    private static final class Counters {
+        private final LongAdder read = new LongAdder();
+        private final LongAdder written = new LongAdder();
+
+        Traffic now() {
+            return new Traffic(read.sum(), written.sum());
+        }
+    }
 
     /** Of all threads of this process since it began. */
     public static Traffic ofProcess() {
-        return new Traffic(READ.sum(), WRITTEN.sum());
+        return PROCESS.now();
     }
 
-    /** Of the calling thread since it began. */
+    /** Of the calling thread since it began, and of those that work for it. */
     public static Traffic ofThread() {
-        long[] own = OF_THREAD.get();
-        return new Traffic(own[0], own[1]);
+        return OF_THREAD.get().now();
     }
 
-    static void countRead(long bytes) {
-        READ.add(bytes);
-        OF_THREAD.get()[0] += bytes;
+    /** The same work, for another thread, whose reading and writing then counts as that of the calling one. */
+    static Runnable ofCaller(Runnable work) {
+        Counters own = OF_THREAD.get();
+        return () -> {
+            OF_THREAD.set(own);
+            work.run();
+        };
+    }
+
+    /** Counts what a reader of files has read. */
+    public static void countRead(long bytes) {
+        PROCESS.read.add(bytes);
+        OF_THREAD.get().read.add(bytes);
     }
 
     static void countWritten(long bytes) {
-        WRITTEN.add(bytes);
-        OF_THREAD.get()[1] += bytes;
+        PROCESS.written.add(bytes);
+        OF_THREAD.get().written.add(bytes);
     }
 }

@@ -54,7 +54,11 @@ public final class CommitBenchmark {
                 case "s3" -> {
                     try (S3Server server = S3Server.start(folder)) {
                         server.createBucket("bench");
-                        drive(arguments[1], folder, "s3a://bench/x.gguf", S3Server.settings(server.endpoint()));
+                        drive(
+                                arguments[1],
+                                folder,
+                                "s3a://bench/x.gguf",
+                                patient(S3Server.settings(server.endpoint())));
                     }
                 }
                 default ->
@@ -63,6 +67,14 @@ public final class CommitBenchmark {
         } finally {
             delete(folder);
         }
+    }
+
+    /** The store of the tests copies a file while it completes an upload, and says nothing meanwhile. */
+    private static Map<String, String> patient(Map<String, String> settings) {
+        Map<String, String> all = new LinkedHashMap<>(settings);
+        all.put("spark.hadoop.fs.s3a.connection.timeout", "30m");
+        all.put("spark.hadoop.fs.s3a.connection.request.timeout", "30m");
+        return all;
     }
 
     private static void delete(Path folder) throws IOException {

@@ -75,7 +75,7 @@ public final class MetricsPlugin implements SparkPlugin {
 
     /** What driver and executors both do. */
     private static void registerProcess(MetricRegistry registry) {
-        gauge(registry, "bytesRead", () -> Traffic.ofProcess().read() + ofHadoop("bytesRead"));
+        gauge(registry, "bytesRead", () -> Traffic.ofProcess().read());
         gauge(registry, "bytesWritten", () -> Traffic.ofProcess().written() + ofHadoop("bytesWritten"));
         gauge(registry, "readsRetried", Retries::count);
     }

@@ -9,7 +9,6 @@ import scala.Function0;
 /** Tells Spark what a task read and wrote, for its UI, its event log and its metrics. Belongs to the task's thread. */
 final class TaskTraffic {
     private final TaskMetrics metrics;
-    private final Function0<Object> hadoopRead = SparkHadoopUtil.get().getFSBytesReadOnThreadCallback();
     private final Function0<Object> hadoopWritten = SparkHadoopUtil.get().getFSBytesWrittenOnThreadCallback();
     private final Traffic before = Traffic.ofThread();
 
@@ -23,7 +22,7 @@ final class TaskTraffic {
 
     void end() {
         Traffic after = Traffic.ofThread();
-        metrics.inputMetrics().setBytesRead(after.read() - before.read() + (Long) hadoopRead.apply());
+        metrics.inputMetrics().setBytesRead(after.read() - before.read());
         metrics.outputMetrics().setBytesWritten(after.written() - before.written() + (Long) hadoopWritten.apply());
     }
 }

@@ -3,6 +3,7 @@ package io.sparkgguf.storage.hadoop;
 import io.sparkgguf.storage.RangeReader;
 import io.sparkgguf.storage.ReadRange;
 import io.sparkgguf.storage.Storage.FileStatus;
+import io.sparkgguf.storage.Traffic;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.EOFException;
 import java.io.IOException;
@@ -46,6 +47,7 @@ final class HadoopReader implements RangeReader {
         Objects.checkFromIndexSize(at, count, into.length);
         requireInside(offset, count);
         retried(in -> in.readFully(offset, into, at, count));
+        Traffic.countRead(count);
     }
 
     @Override
@@ -56,6 +58,7 @@ final class HadoopReader implements RangeReader {
         for (List<ReadRange> batch : VectoredReads.batches(ranges)) {
             retried(in -> VectoredReads.read(in, batch));
         }
+        Traffic.countRead(ranges.stream().mapToLong(ReadRange::count).sum());
     }
 
     private void requireInside(long offset, int count) throws EOFException {

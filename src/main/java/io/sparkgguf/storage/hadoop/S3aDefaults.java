@@ -8,20 +8,22 @@ import org.apache.hadoop.conf.Configuration;
  * retries, and Spark's, they would add up to hours before a store that stays away is told.
  */
 final class S3aDefaults {
-    private static final Map<String, String> SETTINGS = Map.of(
-            "fs.s3a.attempts.maximum", "3", // of the SDK, for one request
-            "fs.s3a.retry.limit", "4", // of S3A, above the SDK
-            "fs.s3a.retry.throttle.limit", "6", // the same for a store that says that it is overloaded
-            "fs.s3a.retry.throttle.interval", "500ms",
-            "fs.s3a.connection.timeout", "60s", // of a stream that stands still
+    private static final Map<String, String> SETTINGS = Map.ofEntries(
+            Map.entry("fs.s3a.attempts.maximum", "3"), // of the SDK, for one request
+            Map.entry("fs.s3a.retry.limit", "4"), // of S3A, above the SDK
+            Map.entry("fs.s3a.retry.throttle.limit", "6"), // the same for a store that says that it is overloaded
+            Map.entry("fs.s3a.retry.throttle.interval", "500ms"),
+            Map.entry("fs.s3a.connection.timeout", "60s"), // of a stream that stands still
+            // Of a whole request: completing an upload of thousands of parts takes stores minutes.
+            Map.entry("fs.s3a.connection.request.timeout", "15m"),
             // Positional reads into our own buffers: the accelerator that 3.5 puts in front caches up to 2 GiB behind
             // them.
-            "fs.s3a.input.stream.type", "classic",
+            Map.entry("fs.s3a.input.stream.type", "classic"),
             // The store compares each part with what was sent.
-            "fs.s3a.create.checksum.algorithm", "CRC32C",
+            Map.entry("fs.s3a.create.checksum.algorithm", "CRC32C"),
             // A read that finds another content fails, whatever is asked for first.
-            "fs.s3a.change.detection.mode", "server",
-            "fs.s3a.change.detection.source", "etag");
+            Map.entry("fs.s3a.change.detection.mode", "server"),
+            Map.entry("fs.s3a.change.detection.source", "etag"));
 
     private static final String HADOOPS_OWN = "core-default.xml";
 
