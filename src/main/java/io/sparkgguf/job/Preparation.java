@@ -82,7 +82,8 @@ final class Preparation {
             Targets.check(storage, settings, checkpoint, plan);
         }
         warnOfMissingImportance(importance, plan);
-        RunCost cost = calibration == null ? RunCost.of(plan) : new CalibrationCost(calibration, plan).run();
+        boolean inPlace = settings.output() != null && storage.writesAtOffsets(settings.output());
+        RunCost cost = calibration == null ? RunCost.of(plan, inPlace) : new CalibrationCost(calibration, plan).run();
         return new Prepared(
                 checkpoint,
                 metadata,

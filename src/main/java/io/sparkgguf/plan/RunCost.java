@@ -15,6 +15,7 @@ import java.util.Map;
  */
 public record RunCost(List<StageCost> stages, long driverMemory, long workBytes, long resultBytes) {
     private static final long MIB = 1L << 20;
+    private static final String ASSEMBLE = "assemble";
 
     /** The driver's own classes and Spark's, and what reading a checkpoint's small files leaves behind. */
     private static final long DRIVER_BASE = 192 * MIB;
@@ -38,13 +39,23 @@ public record RunCost(List<StageCost> stages, long driverMemory, long workBytes,
         stages = List.copyOf(stages);
     }
 
-    /** A run that rounds its units, puts them together and checks the result. */
-    public static RunCost of(Plan plan) {
+    /**
+     * A run that rounds its units, puts them together and checks the result.
+     *
+     * @param inPlace whether units are written where they belong in the output, so that nothing is left to put together
+     */
+    public static RunCost of(Plan plan, boolean inPlace) {
         StageCost quantize = StageCost.of("quantize");
         for (WorkUnit unit : plan.units()) {
             quantize = quantize.with(unit.cost(), unit.memory(), unit.sourceBytes(), unit.bytes());
         }
-        return of(plan, List.of(quantize), 0, 0, 0);
+        RunCost cost = of(plan, List.of(quantize), 0, 0, 0);
+        if (!inPlace) {
+            return cost;
+        }
+        List<StageCost> stages = new ArrayList<>(cost.stages);
+        stages.removeIf(stage -> stage.kind().equals(ASSEMBLE));
+        return new RunCost(stages, cost.driverMemory, 0, cost.resultBytes);
     }
 
     /**
@@ -56,7 +67,7 @@ public record RunCost(List<StageCost> stages, long driverMemory, long workBytes,
      */
     public static RunCost of(Plan plan, List<StageCost> first, long more, long driver, long results) {
         List<StageCost> stages = new ArrayList<>(first);
-        StageCost assemble = StageCost.of("assemble");
+        StageCost assemble = StageCost.of(ASSEMBLE);
         long headers = 0;
         for (OutputFile file : plan.files()) {
             long ranges = (file.length() + RANGE - 1) / RANGE;

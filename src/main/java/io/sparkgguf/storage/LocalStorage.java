@@ -219,6 +219,11 @@ public final class LocalStorage implements Storage {
     }
 
     @Override
+    public boolean writesAtOffsets(String file) {
+        return true;
+    }
+
+    @Override
     public FileCommit commit(String target, long length) {
         return new PositionalCommit(this, target, length);
     }

@@ -146,6 +146,11 @@ public final class PinnedStorage implements Storage {
     }
 
     @Override
+    public boolean writesAtOffsets(String file) {
+        return storage.writesAtOffsets(file);
+    }
+
+    @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return storage.openForWriting(file);
     }

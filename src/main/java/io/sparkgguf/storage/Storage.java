@@ -107,6 +107,11 @@ public interface Storage extends Serializable {
         return Optional.empty();
     }
 
+    /** Whether {@link #openForWriting} opens files of this name's place. Touches nothing. */
+    default boolean writesAtOffsets(String file) {
+        return false;
+    }
+
     /**
      * The way in which a file of {@code length} bytes is put together here by many processes. Touches nothing yet.
      *

@@ -8,9 +8,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sparkgguf.cli.Cli.Outcome;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -49,6 +51,21 @@ class PlannedClusterTest {
             sum += stage.get("coreSeconds").doubleValue();
         }
         assertEquals(sum, plan.at("/cost/coreSeconds").doubleValue(), 0.01);
+    }
+
+    /** On a local or mounted disk units are written where they belong; elsewhere each is a part first. */
+    @Test
+    void unitsOnALocalDiskAreWrittenOnce(@TempDir Path folder) throws IOException {
+        JsonNode parts = cost();
+        JsonNode inPlace = cost("--output", folder.resolve("out.gguf").toString());
+        assertEquals(List.of("quantize", "assemble", "validate"), kinds(parts));
+        assertEquals(List.of("quantize", "validate"), kinds(inPlace));
+        assertEquals(0, inPlace.get("workBytes").longValue());
+        assertEquals(parts.at("/stages/0"), inPlace.at("/stages/0"));
+    }
+
+    private static List<String> kinds(JsonNode cost) {
+        return cost.get("stages").findValuesAsText("kind");
     }
 
     @Test

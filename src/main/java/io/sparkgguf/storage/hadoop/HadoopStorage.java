@@ -319,6 +319,11 @@ public final class HadoopStorage implements Storage {
     }
 
     @Override
+    public boolean writesAtOffsets(String file) {
+        return isLocal(file);
+    }
+
+    @Override
     public Optional<RangeWriter> openForWriting(String file) throws IOException {
         return isLocal(file) ? local.openForWriting(file) : Optional.empty();
     }
