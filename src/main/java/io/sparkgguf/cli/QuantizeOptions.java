@@ -180,7 +180,7 @@ final class QuantizeOptions {
         }
         boolean sized = target.size != null || target.bitsPerWeight != null;
         if (type == null && !sized) {
-            missing.add("'--type=TYPE'" + (model == null ? "" : " (or --target-size, --target-bpw)"));
+            missing.add("'--type=TYPE'");
         }
         if (!missing.isEmpty()) {
             throw new ParameterException(

@@ -157,12 +157,12 @@ public final class Contest {
                 .anyMatch(type -> ShapeFallback.fits(choice.shape().columns(), type));
         if (free && fitting && !ternary.contains(choice.name())) {
             if (types(choice.name()).isEmpty()) {
-                throw contradiction(choice.name(), "leave none of its candidate types");
+                throw contradiction(choice.name(), "none of its candidate types is");
             }
             return true;
         }
         if (!within(choice.name(), choice.type())) {
-            throw contradiction(choice.name(), "do not allow " + choice.type() + ", which it has: " + choice.detail());
+            throw contradiction(choice.name(), choice.type() + ", which it has by " + choice.detail() + ", is not");
         }
         return false;
     }
@@ -178,7 +178,7 @@ public final class Contest {
             given.add("--max-type " + ceiling);
         }
         return new InvalidInputException(
-                "Cannot choose a type for " + name + ": " + String.join(" and ", given) + " " + reason);
+                "Cannot choose a type for " + name + ": " + reason + " within " + String.join(" and ", given));
     }
 
     private static TypeOverride first(List<TypeOverride> limits, String name) {
