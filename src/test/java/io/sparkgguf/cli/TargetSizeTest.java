@@ -80,7 +80,7 @@ class TargetSizeTest {
                 "--target-bpw 4.6",
                 "--target-bpw 4.6 --target-text TOKENS --target-tokens 64",
                 "--target-bpw 4.6 --calibration TOKENS --sequence-length 32 --sweeps 0 --target-tokens 64",
-                "--target-size 250KiB --split-max-size 200K",
+                "--target-size 700KiB --split-max-size 500K",
             })
     void theSameBytesFromAnyNumberOfThreads(String options) throws IOException {
         String one = Cli.sha256(made("local[1]", "one.gguf", options.replaceAll(" --split-max-size \\S+", "")));
@@ -94,13 +94,13 @@ class TargetSizeTest {
                 all += name.startsWith("split") && name.endsWith(".gguf") ? Files.size(folder.resolve(name)) : 0;
             }
             assertTrue(names.contains("split-00002-of-00002.gguf"), names.toString());
-            assertTrue(all <= 250 * 1024 && all > 0.98 * 250 * 1024, all + " bytes of all shards");
+            assertTrue(all <= 700 * 1024 && all > 0.98 * 700 * 1024, all + " bytes of all shards");
         }
     }
 
     @Test
     void theReportTellsWhatEachTensorGotAndWhatAByteIsWorth() throws IOException {
-        long limit = 200_000;
+        long limit = 800_000;
         Path output = made("local[2]", "sized.gguf", "--target-size " + limit + " --tie attn_[qk]\\.");
         assertTrue(Files.size(output) <= limit && Files.size(output) >= 0.995 * limit, Files.size(output) + " bytes");
         JsonNode report = report(output);
@@ -123,12 +123,15 @@ class TargetSizeTest {
                 assertTrue(candidates.get(i - 1).get("bytes").asLong()
                         < candidates.get(i).get("bytes").asLong());
             }
-            assertTrue(choice.get("gain").asDouble() >= 0 && choice.get("missed").asDouble() >= 0);
+            assertTrue(
+                    choice.get("gain").asDouble() >= 0 && choice.get("missed").asDouble() >= 0);
         }
         assertEquals(sum, budget.get("error").asDouble(), 1e-4 * sum);
         assertTrue(budget.get("bound").asDouble() <= budget.get("error").asDouble());
         assertEquals(
-                report.get("options").get("target-size").asText(), Long.toString(limit), report.get("options").toString());
+                report.get("options").get("--target-size").asText(),
+                Long.toString(limit),
+                report.get("options").toString());
     }
 
     private static String typeOf(JsonNode report, String name) {
@@ -149,8 +152,11 @@ class TargetSizeTest {
         JsonNode plan = new ObjectMapper().readTree(planned.out());
         Path output = made("local[2]", "made.gguf", options);
         assertEquals(Files.size(output), plan.get("fileBytes").asLong());
-        assertEquals(report(output).get("budget").get("choices"), plan.get("budget").get("choices"));
-        assertEquals("measured on text, a tensor at a time", plan.get("budget").get("effects").asText());
+        assertEquals(
+                report(output).get("budget").get("choices"), plan.get("budget").get("choices"));
+        assertEquals(
+                "measured on text, a tensor at a time",
+                plan.get("budget").get("effects").asText());
         Outcome told = Cli.run(line("plan --model MODEL " + options).toArray(String[]::new));
         assertTrue(told.out().contains("least error by --target-bpw 5.0"), told.out());
         assertTrue(told.out().contains("--target-bpw 5.0: "), told.out());
@@ -186,7 +192,9 @@ class TargetSizeTest {
 
     private Breaking run(Path output, String options, Breaking progress, WorkFolder.Start start) throws IOException {
         QuantizeOptions asked = new QuantizeOptions();
-        ParseResult parsed = new CommandLine(asked).parseArgs(line("--model MODEL " + options).toArray(String[]::new));
+        ParseResult parsed = new CommandLine(asked)
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .parseArgs(line("--model MODEL " + options).toArray(String[]::new));
         System.setProperty("spark.master", "local[2]");
         try (Session session = new Session("target")) {
             new QuantizeJob(session, asked.settings(parsed, output.toString(), null, null), progress).run(start);
@@ -206,15 +214,15 @@ class TargetSizeTest {
                 throw new IOException("broken on purpose");
             }
         });
-        assertThrows(
-                Exception.class,
-                () -> run(output, "--target-bpw 5" + text, first, WorkFolder.Start.ANY));
+        assertThrows(Exception.class, () -> run(output, "--target-bpw 5" + text, first, WorkFolder.Start.ANY));
         boolean same = second.endsWith(" 5");
         WorkFolder.Start start = same ? WorkFolder.Start.RESUME : WorkFolder.Start.ANY;
         Breaking again = run(output, second + text, new Breaking(stage -> {}), start);
         assertFalse(again.begun().contains("types: errors"), again.begun().toString());
         assertEquals(
-                broken.equals("types: effects"), again.begun().contains("types: effects"), again.begun().toString());
+                broken.equals("types: effects"),
+                again.begun().contains("types: effects"),
+                again.begun().toString());
         Path undisturbed = made("local[1]", "undisturbed.gguf", second + text);
         assertEquals(Cli.sha256(undisturbed), Cli.sha256(output));
         if (same) {
@@ -255,7 +263,12 @@ class TargetSizeTest {
 
     @ParameterizedTest
     @CsvSource({
-        "24GiB, 25769803776", "3.5GB, 3500000000", "3.5g, 3500000000", "1.5KiB, 1536", "4364960, 4364960", "7B, 7",
+        "24GiB, 25769803776",
+        "3.5GB, 3500000000",
+        "3.5g, 3500000000",
+        "1.5KiB, 1536",
+        "4364960, 4364960",
+        "7B, 7",
         "2Ki, 2048"
     })
     void sizesOfFilesMeanWhatTheySay(String text, long bytes) throws Exception {
@@ -265,7 +278,8 @@ class TargetSizeTest {
     @ParameterizedTest
     @ValueSource(strings = {"", "0", "0.0GB", "x", "1.5", "1..5G", "-3G", "3 G", "3iB", "99999999TiB"})
     void otherSizesAreRefused(String text) {
-        String reason = assertThrows(Exception.class, () -> new ByteSize.File().convert(text)).getMessage();
+        String reason = assertThrows(Exception.class, () -> new ByteSize.File().convert(text))
+                .getMessage();
         assertTrue(reason.contains("\"" + text + "\" is "), reason);
     }
 }

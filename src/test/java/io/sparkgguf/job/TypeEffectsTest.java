@@ -36,8 +36,8 @@ class TypeEffectsTest {
     private Passage passage;
 
     private void open(Fixture fixture) throws IOException {
-        model = RunnableModel.of(
-                Checkpoint.open(new LocalStorage(), fixture.write(folder.resolve("model")).toString(), null));
+        model = RunnableModel.of(Checkpoint.open(
+                new LocalStorage(), fixture.write(folder.resolve("model")).toString(), null));
         int[] tokens = new Random(SEED).ints(24, 0, model.vocabulary()).toArray();
         passage = new Passage(0, tokens, ENDS);
     }
@@ -116,7 +116,8 @@ class TypeEffectsTest {
         for (int i = 0; i < probes.size(); i++) {
             double expected = expected(probes.get(i));
             assertTrue(expected > 0, probes.get(i).tensor() + ": no effect at all, seed " + SEED);
-            assertEquals(expected, found.sums()[i], 1e-9 * expected, probes.get(i).tensor() + ", seed " + SEED);
+            assertEquals(
+                    expected, found.sums()[i], 1e-9 * expected, probes.get(i).tensor() + ", seed " + SEED);
         }
     }
 

@@ -95,7 +95,10 @@ class ContestTest {
             assertEquals(limit, result.limit());
             assertTrue(result.size() <= limit, "seed " + seed + ": " + result.size() + " > " + limit);
             assertTrue(result.size() >= 0.995 * limit, "seed " + seed + ": " + result.size() + " of " + limit);
-            assertEquals(types(result.choices()), types(choose(contest(MODEL, options(target(limit, 0))), seed).choices()));
+            assertEquals(
+                    types(result.choices()),
+                    types(choose(contest(MODEL, options(target(limit, 0))), seed)
+                            .choices()));
         }
     }
 
@@ -135,10 +138,17 @@ class ContestTest {
                 .toList();
         assertEquals(4 * 7 + 2 - 3, competing.size(), competing.toString());
         TypeChoices choices = choose(contest, 2).choices();
-        assertEquals(Rule.OUTPUT_OPTION, Architectures.choiceOf(choices, "output.weight").rule());
-        assertEquals(Q5_K, Architectures.choiceOf(choices, "blk.1.attn_v.weight").type());
-        assertEquals(Rule.DEFAULT, Architectures.choiceOf(choices, "blk.2.ffn_up.weight").rule());
-        assertEquals(Rule.KEPT, Architectures.choiceOf(choices, "blk.0.attn_norm.weight").rule());
+        assertEquals(
+                Rule.OUTPUT_OPTION,
+                Architectures.choiceOf(choices, "output.weight").rule());
+        assertEquals(
+                Q5_K, Architectures.choiceOf(choices, "blk.1.attn_v.weight").type());
+        assertEquals(
+                Rule.DEFAULT,
+                Architectures.choiceOf(choices, "blk.2.ffn_up.weight").rule());
+        assertEquals(
+                Rule.KEPT,
+                Architectures.choiceOf(choices, "blk.0.attn_norm.weight").rule());
         TypeChoice chosen = Architectures.choiceOf(choices, "blk.0.attn_v.weight");
         assertEquals(Rule.BUDGET, chosen.rule());
         assertEquals("least error by --target-bpw 4.0", chosen.detail());
@@ -148,8 +158,9 @@ class ContestTest {
     void floorsAndCeilingsHoldAndTheFirstPatternCounts() {
         long limit = fileBytes(choose(contest(MODEL, options(target(0, 4))), 3).choices());
         SizeTarget target = limited(
-                limit, List.of("blk.3.attn_v=Q6_K", "attn_v=Q4_K"), List.of("ffn=IQ4_XS", "."  + "=Q6_K"), List.of());
-        Map<String, BlockType> types = types(choose(contest(MODEL, options(target)), 3).choices());
+                limit, List.of("blk.3.attn_v=Q6_K", "attn_v=Q4_K"), List.of("ffn=IQ4_XS", "." + "=Q6_K"), List.of());
+        Map<String, BlockType> types =
+                types(choose(contest(MODEL, options(target)), 3).choices());
         types.forEach((name, type) -> {
             double bits = type.bitsPerElement();
             if (name.contains("attn_v.")) {
@@ -164,7 +175,8 @@ class ContestTest {
 
     @Test
     void tiedTensorsOfABlockGetOneType() {
-        long limit = fileBytes(choose(contest(MODEL, options(target(0, 4.5))), 4).choices());
+        long limit =
+                fileBytes(choose(contest(MODEL, options(target(0, 4.5))), 4).choices());
         List<String> ties = List.of("attn_[qkv]\\.", "ffn_(gate|up)\\.");
         Contest contest = contest(MODEL, options(limited(limit, List.of("attn_v=Q4_K"), List.of(), ties)));
         assertEquals(4 * 4 + 2, contest.competitors().size());
@@ -214,27 +226,42 @@ class ContestTest {
     @CsvSource({"2.0, Q2_K", "3.7, Q3_K_S", "4.25, Q3_K_M", "4.7, Q4_K_S", "5.6, Q5_K_S", "8.4, Q6_K", "20, Q8_0"})
     void aFileGoesByTheMixThatIsNotLarger(double bits, FileType expected) {
         UnaryOperator<SizeTarget> unnamed = of -> new SizeTarget(
-                of.bytes(), of.bitsPerWeight(), false, of.candidates(), List.of(), List.of(), List.of(), List.of(), 1, null);
-        assertEquals(expected, Contest.named(options(unnamed.apply(target(0, bits))), 1000).fileType());
+                of.bytes(),
+                of.bitsPerWeight(),
+                false,
+                of.candidates(),
+                List.of(),
+                List.of(),
+                List.of(),
+                List.of(),
+                1,
+                null);
+        assertEquals(
+                expected,
+                Contest.named(options(unnamed.apply(target(0, bits))), 1000).fileType());
         long bytes = (long) Math.ceil(bits * 1000 / 8);
-        assertEquals(expected, Contest.named(options(unnamed.apply(target(bytes, 0))), 1000).fileType());
-        assertEquals(FileType.Q4_K_M, Contest.named(options(target(0, bits)), 1000).fileType());
+        assertEquals(
+                expected,
+                Contest.named(options(unnamed.apply(target(bytes, 0))), 1000).fileType());
+        assertEquals(
+                FileType.Q4_K_M, Contest.named(options(target(0, bits)), 1000).fileType());
     }
 
     @Test
     void aSizeThatCannotBeReachedIsToldWithTheRange() {
         Contest contest = contest(MODEL, options(target(1000, 0)));
         long smallest = fileBytes(contest.smallest());
-        long largest = fileBytes(choose(contest(MODEL, options(target(1L << 40, 0))), 1).choices());
+        long largest = fileBytes(choose(contest(MODEL, options(target(1L << 40, 0))), 1)
+                .choices());
         assertEquals(
                 "Cannot make a file of at most 1,000 bytes: with the types allowed it has between %,d and %,d bytes"
                         .formatted(smallest, largest),
                 refusal(() -> contest.requireReachable(ContestTest::fileBytes)));
         contest(MODEL, options(target(smallest, 0))).requireReachable(ContestTest::fileBytes);
         assertEquals(
-                smallest, choose(contest(MODEL, options(target(smallest, 0))), 1).size());
-        String bits = refusal(
-                () -> contest(MODEL, options(target(0, 1.5))).requireReachable(ContestTest::fileBytes));
+                smallest,
+                choose(contest(MODEL, options(target(smallest, 0))), 1).size());
+        String bits = refusal(() -> contest(MODEL, options(target(0, 1.5))).requireReachable(ContestTest::fileBytes));
         assertTrue(
                 bits.matches("Cannot make a file of at most 1.5 bits per weight: with the types allowed it has between"
                         + " 2\\.6\\d\\d and 8\\.5\\d\\d"),
@@ -283,11 +310,10 @@ class ContestTest {
                         .build()));
         assertEquals(
                 target + "type F16: it has one size; name a quantized type, or none",
-                refusal(() -> TypeOptions.builder(FileType.F16).target(target(0, 4)).build()));
-        assertEquals(
-                "Cannot combine --target-size with --target-bpw: each sets the size", refusal(() -> target(1, 4)));
-        assertEquals(
-                "Cannot aim at 0.0 bits per weight: give more than 0 and at most 64", refusal(() -> target(0, 0)));
+                refusal(() ->
+                        TypeOptions.builder(FileType.F16).target(target(0, 4)).build()));
+        assertEquals("Cannot combine --target-size with --target-bpw: each sets the size", refusal(() -> target(1, 4)));
+        assertEquals("Cannot aim at 0.0 bits per weight: give more than 0 and at most 64", refusal(() -> target(0, 0)));
         assertEquals(
                 "Cannot choose types by --target-bpw 4.0: all tensors have a type by other options, or are never"
                         + " quantized",
