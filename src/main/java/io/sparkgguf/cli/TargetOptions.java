@@ -61,8 +61,8 @@ final class TargetOptions {
             paramLabel = "FILE",
             description =
                     "Text on which to measure what rounding each tensor does to the model's predictions: better than"
-                            + " judging by its role in the model, at the price of about nine passes for each two blocks; repeatable."
-                            + " Default: the text of --calibration.")
+                            + " judging by its role in the model, at the price of about nine passes over the text for each"
+                            + " block; repeatable. Default: the text of --calibration.")
     List<String> text = new ArrayList<>();
 
     @Option(
