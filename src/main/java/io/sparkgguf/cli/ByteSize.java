@@ -1,5 +1,6 @@
 package io.sparkgguf.cli;
 
+import java.math.BigDecimal;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -9,6 +10,9 @@ import picocli.CommandLine.TypeConversionException;
 /** Sizes as people write them. */
 final class ByteSize {
     private static final Pattern FORM = Pattern.compile("(\\d+)([kmgt]?)(i?b)?", Pattern.CASE_INSENSITIVE);
+
+    private static final Pattern FILE_FORM =
+            Pattern.compile("(\\d+(?:\\.\\d+)?)([kmgt]?)(ib?|b?)", Pattern.CASE_INSENSITIVE);
 
     private ByteSize() {}
 
@@ -33,6 +37,30 @@ final class ByteSize {
         @Override
         public Long convert(String text) {
             return parse(text, 1000);
+        }
+    }
+
+    /** Sizes of files with or without a fraction: {@code 3.5GiB} is binary, {@code 3.5GB} and {@code 3.5G} decimal. */
+    static final class File implements ITypeConverter<Long> {
+        @Override
+        public Long convert(String text) {
+            Matcher match = FILE_FORM.matcher(text.strip());
+            boolean understood = match.matches()
+                    && !(match.group(2).isEmpty() && !match.group(3).matches("(?i)b?"))
+                    && !(match.group(2).isEmpty() && match.group(1).contains("."));
+            if (!understood || match.group(1).matches("[0.]+")) {
+                throw new TypeConversionException(
+                        "\"" + text + "\" is not the size of a file such as 24GiB, 3.5GB or 4364960");
+            }
+            long base = match.group(3).toLowerCase(Locale.ROOT).startsWith("i") ? 1024 : 1000;
+            int power =
+                    match.group(2).isEmpty() ? 0 : "kmgt".indexOf(match.group(2).toLowerCase(Locale.ROOT)) + 1;
+            BigDecimal bytes = new BigDecimal(match.group(1))
+                    .multiply(BigDecimal.valueOf(base).pow(power));
+            if (bytes.compareTo(BigDecimal.valueOf(Long.MAX_VALUE)) > 0) {
+                throw new TypeConversionException("\"" + text + "\" is too large a size");
+            }
+            return bytes.longValue();
         }
     }
 

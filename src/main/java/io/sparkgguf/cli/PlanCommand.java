@@ -24,7 +24,8 @@ import picocli.CommandLine.Spec;
         customSynopsis = {"spark-gguf plan --model PATH --type TYPE [OPTIONS]", "       spark-gguf plan --types"},
         description = {
             "Says what quantize would do: tensors with their types and why, sizes, work units, memory, bytes, time. Reads"
-                    + " headers, and calibration text if there is some, but no weight, and starts no Spark.",
+                    + " headers, and calibration text if there is some, but no weight, and starts no Spark. With"
+                    + " --target-size or --target-bpw it measures, as quantize does, what types cost tensors.",
             ""
         },
         footerHeading = "%nExamples:%n",
@@ -32,6 +33,7 @@ import picocli.CommandLine.Spec;
             "  spark-gguf plan --model ./Qwen3-8B --type Q4_K_M",
             "  spark-gguf plan --model ./Qwen3-8B --type Q4_K_M --json | jq .bitsPerWeight",
             "  spark-gguf plan --model ./Qwen3-8B --type Q4_K_M --executors 8 --executor-memory 8g --executor-cores 4",
+            "  spark-gguf plan --model ./Qwen3-8B --target-bpw 4.25 --imatrix qwen3.imatrix.gguf",
             "  spark-gguf plan --types"
         })
 final class PlanCommand implements Callable<Integer> {
@@ -66,6 +68,7 @@ final class PlanCommand implements Callable<Integer> {
             out.flush();
             return 0;
         }
+        options.requireGiven(spec.commandLine());
         try (Session session = new Session("spark-gguf plan")) {
             QuantizeJob job = new QuantizeJob(
                     session,

@@ -5,12 +5,14 @@ import io.sparkgguf.job.Prepared;
 import io.sparkgguf.plan.OutputFile;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
+import io.sparkgguf.report.BudgetReport;
 import io.sparkgguf.report.CalibrationReport;
 import io.sparkgguf.report.CostReport;
 import io.sparkgguf.report.PlanReport;
 import io.sparkgguf.report.ReportFile;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 
 /** A plan for people, or in JSON. */
 final class PlanPrinter {
@@ -52,6 +54,9 @@ final class PlanPrinter {
         out.printf(
                 "%,d work units, at most %s of memory each%n",
                 plan.units().size(), ByteSize.text(plan.peakUnitMemory()));
+        if (report.budget() != null) {
+            print(report.budget(), out);
+        }
         CalibrationReport calibration = report.calibration();
         if (calibration != null) {
             out.printf(
@@ -67,6 +72,39 @@ final class PlanPrinter {
         }
         print(report.cost(), out);
         out.flush();
+    }
+
+    /** What types were chosen for a size, and what a byte is worth. */
+    private static void print(BudgetReport budget, PrintWriter out) {
+        out.printf(
+                "%n%-60s %-8s %12s %11s %14s %14s%n",
+                "chosen", "type", "bytes", "error", "less: per MiB", "more: per MiB");
+        for (BudgetReport.Choice choice : budget.choices()) {
+            out.printf(
+                    Locale.ROOT,
+                    "%-60s %-8s %,12d %11.3e %14.3e %14.3e%n",
+                    String.join(" ", choice.tensors()),
+                    choice.type(),
+                    choice.bytes(),
+                    choice.error(),
+                    choice.gain() * (1 << 20),
+                    choice.missed() * (1 << 20));
+        }
+        out.println(summary(budget));
+    }
+
+    /** One line: how much of the size was used, what error is to be expected, and what a byte is worth. */
+    static String summary(BudgetReport budget) {
+        return "%s: %,d of %,d bytes, %.2f %%; expected divergence %.5f (%s), %.2e for a MiB; %s"
+                .formatted(
+                        budget.target(),
+                        budget.bytes(),
+                        budget.limitBytes(),
+                        100 * budget.used(),
+                        budget.error(),
+                        budget.effects(),
+                        budget.price() * (1 << 20),
+                        budget.stop());
     }
 
     private static void print(CostReport cost, PrintWriter out) {

@@ -33,6 +33,8 @@ import picocli.CommandLine.Spec;
             "      --imatrix qwen3.imatrix.gguf --tensor-type 'attn_v=Q6_K'",
             "  spark-gguf quantize --model ./Qwen3-8B --output qwen3-Q3.gguf --type Q3_K_M \\",
             "      --calibration text.txt",
+            "  spark-gguf quantize --model ./Qwen3-8B --output qwen3-4GiB.gguf --target-size 4GiB \\",
+            "      --imatrix qwen3.imatrix.gguf --target-text text.txt",
             "  spark-gguf quantize --model big-BF16-00001-of-00030.gguf --output big.gguf \\",
             "      --type IQ4_XS --master spark://host:7077 --executor-memory 2g"
         })
@@ -90,6 +92,7 @@ final class QuantizeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        options.requireGiven(spec.commandLine());
         if (output == null && !dryRun) {
             throw new picocli.CommandLine.ParameterException(
                     spec.commandLine(), "Missing required option: '--output=FILE' (or --dry-run)");

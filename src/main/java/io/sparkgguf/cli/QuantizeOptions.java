@@ -4,6 +4,7 @@ import io.sparkgguf.job.QuantizeSettings;
 import io.sparkgguf.quant.mix.FileType;
 import io.sparkgguf.quant.mix.ImportanceFilter;
 import io.sparkgguf.quant.mix.MetadataOverride;
+import io.sparkgguf.quant.mix.SizeTarget;
 import io.sparkgguf.quant.mix.TensorTypeFile;
 import io.sparkgguf.quant.mix.TypeOptions;
 import io.sparkgguf.quant.mix.TypeOverride;
@@ -21,6 +22,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -34,7 +36,6 @@ final class QuantizeOptions {
 
     @Option(
             names = {"-m", "--model"},
-            required = true,
             paramLabel = "PATH",
             description =
                     "What to read: a Hugging Face folder (config.json and safetensors), or a GGUF file (of a split"
@@ -43,10 +44,10 @@ final class QuantizeOptions {
 
     @Option(
             names = {"-t", "--type"},
-            required = true,
             paramLabel = "TYPE",
             description = "What to write: a type with its mix, by llama-quantize's name or number, for example Q4_K_M,"
-                    + " Q6_K, IQ4_XS, F16, COPY. 'plan --types' lists them all.")
+                    + " Q6_K, IQ4_XS, F16, COPY. 'plan --types' lists them all. Needed unless there is a --target-size"
+                    + " or --target-bpw.")
     String type;
 
     @ArgGroup(validate = false, heading = "%nWhich type a tensor gets:%n")
@@ -89,6 +90,9 @@ final class QuantizeOptions {
                 description = "Quantize tensors that are quantized already: loses more than from the original.")
         boolean allowRequantize;
     }
+
+    @ArgGroup(validate = false, heading = "%nTypes by the size of the file:%n")
+    TargetOptions target = new TargetOptions();
 
     @ArgGroup(validate = false, heading = "%nImportance:%n")
     Importance importance = new Importance();
@@ -168,6 +172,23 @@ final class QuantizeOptions {
         boolean allowNonFinite;
     }
 
+    /** Refuses a command line without what every run needs, before anything else is looked at. */
+    void requireGiven(CommandLine command) {
+        List<String> missing = new ArrayList<>();
+        if (model == null) {
+            missing.add("'--model=PATH'");
+        }
+        boolean sized = target.size != null || target.bitsPerWeight != null;
+        if (type == null && !sized) {
+            missing.add("'--type=TYPE'");
+        }
+        if (!missing.isEmpty()) {
+            throw new ParameterException(
+                    command,
+                    "Missing required option" + (missing.size() > 1 ? "s: " : ": ") + String.join(", ", missing));
+        }
+    }
+
     /**
      * The settings of a run.
      *
@@ -189,7 +210,9 @@ final class QuantizeOptions {
         List<TypeOverride> overrides = new ArrayList<>();
         types.tensorTypes.forEach(text -> overrides.add(TypeOverride.parse(text)));
         overrides.addAll(fromFile);
-        TypeOptions options = TypeOptions.builder(FileType.parse(type))
+        SizeTarget size = target.target(parsed, type != null);
+        TypeOptions options = TypeOptions.builder(type == null ? FileType.Q4_K_M : FileType.parse(type))
+                .target(size)
                 .pure(types.pure)
                 .leaveOutputTensor(types.leaveOutputTensor)
                 .outputTensorType(type(types.outputTensorType))

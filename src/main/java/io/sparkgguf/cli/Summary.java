@@ -34,6 +34,9 @@ final class Summary {
                 ByteSize.text(bytes),
                 100.0 * bytes / Math.max(1, totals.sourceBytes()),
                 totals.bitsPerWeight());
+        if (report.budget() != null) {
+            out.printf("  target          %s%n", PlanPrinter.summary(report.budget()));
+        }
         out.printf("  types           %s%n", types(report.types()));
         out.printf("  method          %s%n", method(report));
         List<Report.Tensor> worst = worst(report.tensors());

@@ -40,6 +40,7 @@ final class CalibrationPlan {
     /**
      * @param method GPTQ, or importance-weighted rounding alone
      * @param head whether the model's output head is calibrated as well
+     * @param folder null while there is no place yet for what it makes
      */
     CalibrationPlan(
             Method method,
@@ -54,6 +55,11 @@ final class CalibrationPlan {
         this.head = head;
         this.tokens = tokens;
         this.folder = folder;
+    }
+
+    /** The same with a place for what it makes. */
+    CalibrationPlan in(CalibrationFolder place) {
+        return new CalibrationPlan(method, settings, config, head, tokens, place);
     }
 
     /**

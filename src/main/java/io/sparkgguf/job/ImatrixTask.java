@@ -27,7 +27,7 @@ final class ImatrixTask implements Stage.Task<Passage, Integer> {
     private final InputColumns columns;
 
     /**
-     * @param folder existing folder that receives the sums
+     * @param folder existing folder that receives the sums; null when none are written
      */
     ImatrixTask(Storage storage, String folder, RunnableModel model, InputColumns columns) {
         this.storage = storage;
@@ -46,8 +46,8 @@ final class ImatrixTask implements Stage.Task<Passage, Integer> {
         }
     }
 
-    @Override
-    public Integer run(Passage passage) throws IOException {
+    /** The sums of a passage, by column. */
+    double[] sums(Passage passage) throws IOException {
         double[] sums = new double[columns.count()];
         BlockObserver observer =
                 (block, input, x, tokens, width) -> SquareSums.add(x, 0, tokens, width, sums, columns.at(block, input));
@@ -63,6 +63,12 @@ final class ImatrixTask implements Stage.Task<Passage, Integer> {
                 addOutput(weights, hidden, tokens, sums);
             }
         }
+        return sums;
+    }
+
+    @Override
+    public Integer run(Passage passage) throws IOException {
+        double[] sums = sums(passage);
         WholeFile.write(storage, file(passage.index()), out -> {
             ByteBuffer chunk = ByteBuffer.allocate(8 * CHUNK).order(ByteOrder.LITTLE_ENDIAN);
             for (int at = 0; at < sums.length; at += CHUNK) {

@@ -13,6 +13,7 @@ import io.sparkgguf.plan.Planner;
 import io.sparkgguf.plan.RunCost;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormats;
+import io.sparkgguf.quant.mix.Contest;
 import io.sparkgguf.quant.mix.InputTensor;
 import io.sparkgguf.quant.mix.ModelFacts;
 import io.sparkgguf.quant.mix.TensorOrder;
@@ -37,6 +38,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /** From settings to a plan: opens the source, chooses types, lays out the files. */
 final class Preparation {
@@ -45,12 +48,23 @@ final class Preparation {
 
     private final Storage storage;
     private final QuantizeSettings settings;
+    private final TypeChooser chooser;
     private final List<String> warnings = new ArrayList<>();
     private Fingerprint fingerprint;
+    private TypeOptions types;
+    private CalibrationTokens tokens;
+    private TypeChooser.Chosen chosen;
 
     Preparation(Storage storage, QuantizeSettings settings) {
+        this(storage, settings, null);
+    }
+
+    /** @param chooser for settings with a target, else null */
+    Preparation(Storage storage, QuantizeSettings settings, TypeChooser chooser) {
         this.storage = storage;
         this.settings = settings;
+        this.chooser = chooser;
+        types = settings.types();
     }
 
     Prepared prepare() throws IOException {
@@ -58,18 +72,32 @@ final class Preparation {
         Checkpoint checkpoint = Checkpoint.open(storage, settings.model(), settings.preTokenizer());
         warnings.addAll(checkpoint.notes());
         Map<String, ModelTensor> tensors = checkpoint.tensorsByName();
+        types = Contest.named(
+                types,
+                tensors.values().stream()
+                        .mapToLong(tensor -> tensor.shape().elements())
+                        .sum());
         ImportanceMatrix importance = importance(tensors.keySet());
-        CalibrationPlan calibration = calibration(checkpoint);
+        Metadata metadata = checkpoint.model().metadata().copy();
+        settings.overrides().forEach(override -> override.applyTo(metadata));
+        ModelFacts facts = ModelFacts.from(metadata);
+        CalibrationPlan unplaced = calibration(checkpoint);
+        describeRun(metadata, importance, unplaced);
+        if (chooser != null) {
+            chosen = choose(checkpoint, metadata, facts, importance);
+        }
+        CalibrationPlan calibration = unplaced == null
+                ? null
+                : unplaced.in(
+                        CalibrationFolder.in(storage, WorkFolder.folder(storage, work(), fingerprint(checkpoint))));
         Map<String, ImatrixEntry> entries = new HashMap<>(importance == null ? Map.of() : importance.entries());
         if (calibration != null) {
             entries.putAll(calibration.importance(storage));
         }
-        Metadata metadata = checkpoint.model().metadata().copy();
-        settings.overrides().forEach(override -> override.applyTo(metadata));
 
-        TypeChoices choices = TypeSelector.select(inputs(checkpoint), ModelFacts.from(metadata), options(entries));
+        TypeChoices choices =
+                chosen != null ? chosen.choices() : TypeSelector.select(inputs(checkpoint), facts, options(entries));
         warnings.addAll(choices.warnings());
-        describeRun(metadata, importance, calibration);
         checkModel(metadata, choices.choices());
         Planner planner = new Planner(metadata, tensors, choices.choices());
         Plan plan = planner.plan(
@@ -90,12 +118,51 @@ final class Preparation {
                 plan,
                 importance,
                 calibration,
-                fingerprint(checkpoint, calibration == null ? null : calibration.tokens()),
+                fingerprint(checkpoint),
                 List.copyOf(warnings),
                 cost,
-                planReport(checkpoint, plan, calibration, cost));
+                planReport(checkpoint, plan, calibration, cost),
+                chosen);
     }
 
+    /** Types for the size that is asked for. Names of files are checked before anything is measured. */
+    private TypeChooser.Chosen choose(
+            Checkpoint checkpoint, Metadata metadata, ModelFacts facts, ImportanceMatrix importance)
+            throws IOException {
+        Map<String, ImatrixEntry> entries = importance == null ? Map.of() : importance.entries();
+        Contest contest = Contest.of(inputs(checkpoint), facts, options(entries), ternary(checkpoint));
+        TypeChoices smallest = contest.smallest();
+        Planner any = planner(checkpoint, metadata, smallest);
+        List<GgufLayout> layouts = layouts(any, checkpoint);
+        if (settings.output() != null) {
+            requireLoadable(metadata, smallest.choices(), finding -> {});
+            Targets.check(
+                    storage, settings, checkpoint, any.plan(output(), layouts, name -> null, settings.unitMemory()));
+        }
+        return chooser.choose(
+                contest,
+                new TypeChooser.Source(
+                        checkpoint,
+                        importance,
+                        layouts.get(0).alignment(),
+                        choices -> layouts(planner(checkpoint, metadata, choices), checkpoint).stream()
+                                .mapToLong(GgufLayout::length)
+                                .sum()));
+    }
+
+    private static Planner planner(Checkpoint checkpoint, Metadata metadata, TypeChoices choices) {
+        return new Planner(metadata, checkpoint.tensorsByName(), choices.choices());
+    }
+
+    /** Names of tensors whose weights are ternary, as their source says. */
+    private static Set<String> ternary(Checkpoint checkpoint) {
+        return checkpoint.model().tensors().stream()
+                .filter(tensor -> tensor.source() instanceof ModelTensor.Stored stored && stored.ternary() != null)
+                .map(ModelTensor::name)
+                .collect(Collectors.toSet());
+    }
+
+    /** What is calibrated, without a place yet for what that makes. */
     private CalibrationPlan calibration(Checkpoint checkpoint) throws IOException {
         if (settings.calibration() == null) {
             return null;
@@ -103,24 +170,20 @@ final class Preparation {
         Model model = checkpoint.model();
         Set<String> names = checkpoint.tensorsByName().keySet();
         DecoderConfig config = DecoderConfig.of(model.architecture(), model.metadata(), names::contains);
-        CalibrationTokens tokens = CalibrationTokens.read(storage, checkpoint, config, settings.calibration());
+        tokens = CalibrationTokens.read(storage, checkpoint, config, settings.calibration());
         warnings.addAll(tokens.training().notes());
         boolean head = settings.calibration().head();
         if (head && config.tied()) {
             warnings.add("the output head is the token embedding, which is rounded and not solved");
         }
         return new CalibrationPlan(
-                settings.method(),
-                settings.calibration(),
-                config,
-                head && !config.tied(),
-                tokens,
-                CalibrationFolder.in(storage, WorkFolder.folder(storage, work(), fingerprint(checkpoint, tokens))));
+                settings.method(), settings.calibration(), config, head && !config.tied(), tokens, null);
     }
 
-    private Fingerprint fingerprint(Checkpoint checkpoint, CalibrationTokens tokens) throws IOException {
+    private Fingerprint fingerprint(Checkpoint checkpoint) throws IOException {
         if (fingerprint == null) {
-            fingerprint = QuantizeFingerprint.of(storage, settings, checkpoint, tokens);
+            fingerprint = QuantizeFingerprint.of(
+                    storage, settings, checkpoint, tokens, chosen == null ? null : chosen.choices());
         }
         return fingerprint;
     }
@@ -143,18 +206,7 @@ final class Preparation {
     }
 
     private TypeOptions options(Map<String, ImatrixEntry> entries) {
-        TypeOptions asked = settings.types();
-        return new TypeOptions(
-                asked.fileType(),
-                asked.pure(),
-                asked.leaveOutputTensor(),
-                asked.outputTensorType(),
-                asked.tokenEmbeddingType(),
-                asked.overrides(),
-                asked.noFallback(),
-                asked.allowRequantize(),
-                asked.keepOrder(),
-                entries.isEmpty() ? null : entries::containsKey);
+        return types.withImportance(entries.isEmpty() ? null : entries::containsKey);
     }
 
     private static List<InputTensor> inputs(Checkpoint checkpoint) {
@@ -176,8 +228,7 @@ final class Preparation {
 
     /** What the file says of how it was made. */
     private void describeRun(Metadata metadata, ImportanceMatrix importance, CalibrationPlan calibration) {
-        settings.types()
-                .fileType()
+        types.fileType()
                 .number()
                 .ifPresent(number -> metadata.putU32("general.quantization_version", QUANTIZATION_VERSION)
                         .putU32("general.file_type", number));
@@ -209,6 +260,10 @@ final class Preparation {
 
     /** Refuses what llama.cpp would not load, before any work is done for it. */
     private void checkModel(Metadata metadata, List<TypeChoice> choices) {
+        requireLoadable(metadata, choices, finding -> warnings.add(finding.message()));
+    }
+
+    private void requireLoadable(Metadata metadata, List<TypeChoice> choices, Consumer<Finding> warned) {
         List<TensorEntry> tensors = choices.stream()
                 .map(choice -> new TensorEntry(choice.name(), choice.shape(), choice.type()))
                 .toList();
@@ -217,7 +272,7 @@ final class Preparation {
                 throw new InvalidInputException(
                         "Cannot write " + output() + ": llama.cpp would not load it: " + finding.message());
             }
-            warnings.add(finding.message());
+            warned.accept(finding);
         }
     }
 
@@ -247,7 +302,7 @@ final class Preparation {
         return new PlanReport(
                 checkpoint.location(),
                 checkpoint.model().architecture(),
-                settings.types().fileType().name(),
+                types.fileType().name(),
                 plan.weights(),
                 checkpoint.tensorBytes(),
                 plan.fileBytes(),
@@ -256,6 +311,7 @@ final class Preparation {
                 plan.peakUnitMemory(),
                 CostReports.of(cost, null),
                 calibration == null ? null : calibration.report(plan),
+                chosen == null ? null : chosen.report(),
                 outputs(plan),
                 plan.tensors().stream()
                         .map(tensor -> describe(tensor, plan, units[tensor.index()]))

@@ -21,6 +21,7 @@ import java.util.List;
  * @param warnings what will not be as asked
  * @param cost what it will take
  * @param planReport the same for machines
+ * @param chosen what came of choosing types by size, or null
  */
 public record Prepared(
         Checkpoint checkpoint,
@@ -31,7 +32,8 @@ public record Prepared(
         Fingerprint fingerprint,
         List<String> warnings,
         RunCost cost,
-        PlanReport planReport) {
+        PlanReport planReport,
+        TypeChooser.Chosen chosen) {
 
     /** The plan for machines, with what it would come to on a cluster. */
     public PlanReport planReport(PlannedCluster cluster) {

@@ -8,6 +8,7 @@ import io.sparkgguf.job.work.Inventory;
 import io.sparkgguf.job.work.Noted;
 import io.sparkgguf.job.work.Outputs;
 import io.sparkgguf.job.work.WorkFolder;
+import io.sparkgguf.job.work.WorkFolders;
 import io.sparkgguf.job.work.WorkRun;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
@@ -50,9 +51,16 @@ public final class QuantizeJob {
         this.storage = session.storage();
     }
 
-    /** Opens the source and plans; reads no weights and starts no Spark. */
+    /** Opens the source and plans; reads no weights and starts no Spark, but where types are chosen by size. */
     public Prepared prepare() throws IOException {
-        return new Preparation(storage, settings).prepare();
+        return prepare(null);
+    }
+
+    /** @param start whether to go on from what an earlier run measured; null when nothing is kept */
+    private Prepared prepare(WorkFolder.Start start) throws IOException {
+        boolean chooses = settings.types().target() != null;
+        return new Preparation(storage, settings, chooses ? new TypeChooser(session, settings, progress, start) : null)
+                .prepare();
     }
 
     /** Does it all, from what an earlier run left if there is something. */
@@ -67,8 +75,13 @@ public final class QuantizeJob {
      * @return the report, which is written beside the output too
      */
     public Report run(WorkFolder.Start how) throws IOException {
-        Prepared prepared = timed("plan", this::prepare);
+        Prepared prepared = timed("plan", () -> prepare(how));
         Plan plan = prepared.plan();
+        if (prepared.chosen() != null) { // what it measured is what this run goes on from
+            double choosing = prepared.chosen().seconds();
+            stages.merge("plan", -choosing, Double::sum);
+            stages.put("types", choosing);
+        }
         progress.say("%s: %s %s, %d tensors, %,d weights; %d work units, %.2f bits per weight"
                 .formatted(
                         Version.TOOL,
@@ -83,13 +96,24 @@ public final class QuantizeJob {
         boolean plain = prepared.calibration() == null; // else later blocks read parts
         outputs = new Outputs(storage, plan.files(), settings.reportFile(), plain);
         try (WorkRun run = new WorkRun(session, work, outputs)) {
-            return run.during(() -> make(run, how, prepared));
+            Report report = run.during(() -> make(run, start(how, prepared), prepared));
+            if (prepared.chosen() != null) {
+                new WorkFolders(storage, settings.work())
+                        .remove(prepared.chosen().folder());
+            }
+            return report;
         } finally {
             if (work.isKept()) {
                 progress.say("spark-gguf: what is done stays in " + work.folder()
                         + "; the same command goes on from there, 'spark-gguf clean' removes it");
             }
         }
+    }
+
+    /** A run that resumes what was measured may have come no further. */
+    private static WorkFolder.Start start(WorkFolder.Start asked, Prepared prepared) {
+        boolean measured = prepared.chosen() != null && asked == WorkFolder.Start.RESUME;
+        return measured ? WorkFolder.Start.ANY : asked;
     }
 
     private Report make(WorkRun run, WorkFolder.Start how, Prepared prepared) throws IOException {

@@ -89,7 +89,7 @@ public record QuantizeSettings(
                 name.apply(output),
                 name.apply(report),
                 name.apply(workFolder),
-                types,
+                types.renamed(name),
                 name.apply(imatrix),
                 importanceFilter,
                 overrides,

@@ -86,6 +86,7 @@ final class ReportBuilder {
                 importance(),
                 settings.method().label(),
                 calibration(),
+                prepared.chosen() == null ? null : prepared.chosen().report(),
                 totals(errors, nonFinite),
                 types(),
                 tensors,

@@ -3,13 +3,12 @@ package io.sparkgguf.job;
 import io.sparkgguf.job.stage.Stage;
 import io.sparkgguf.kernel.ErrorSums;
 import io.sparkgguf.kernel.WeightedErrorSums;
-import io.sparkgguf.quant.BlockFormat;
-import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.quant.linear.GgufScheme;
 import io.sparkgguf.quant.linear.LinearGrid;
 import io.sparkgguf.quant.linear.LinearRounder;
 import io.sparkgguf.quant.linear.LinearScheme;
 import io.sparkgguf.quant.linear.Scheme;
+import io.sparkgguf.tensor.BlockType;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -89,8 +88,9 @@ record SurveyErrors(SurveyRows rows, ArrayList<Scheme> schemes, ArrayList<Linear
 
     /** Bytes that a task holds for rows of so many columns. */
     static long memory(int columns, int schemes) {
-        // weights, rounded weights, and encoded ones, which may be float32 too; importance twice; the sums
-        return 12L * SurveyRows.slabRows(columns) * columns + 16L * columns + 24L * schemes;
+        // weights, and rounded ones of both kinds of schemes; importance twice; the sums
+        long slab = (long) SurveyRows.slabRows(columns) * columns;
+        return 8 * slab + RoundedRows.memory(slab) + 16L * columns + 24L * schemes;
     }
 
     @Override
@@ -110,7 +110,7 @@ record SurveyErrors(SurveyRows rows, ArrayList<Scheme> schemes, ArrayList<Linear
         private final List<LinearRounder> rounders = new ArrayList<>();
         private final double[] row = new double[ErrorSums.SUMS];
         private float[] rounded = new float[0];
-        private byte[] encoded = new byte[0];
+        private final RoundedRows rounding = new RoundedRows();
 
         Attempt(SurveySlice slice, float[] importance) {
             this.slice = slice;
@@ -137,12 +137,14 @@ record SurveyErrors(SurveyRows rows, ArrayList<Scheme> schemes, ArrayList<Linear
                 if (!schemes.get(s).fits(columns)) {
                     continue;
                 }
+                float[] result = rounded;
                 if (rounders.get(s) != null) {
                     rounders.get(s).round(x, 0, count, columns, importance, 0, rounded, 0);
                 } else {
-                    encode((GgufScheme) schemes.get(s), x, count);
+                    BlockType type = ((GgufScheme) schemes.get(s)).type();
+                    result = rounding.round(type, x, 0, count, columns, importance);
                 }
-                add(x, rounded, count, sums.errors(), sums.weightedErrors(), s, ErrorSums.ERROR, 0);
+                add(x, result, count, sums.errors(), sums.weightedErrors(), s, ErrorSums.ERROR, 0);
             }
         }
 
@@ -153,21 +155,6 @@ record SurveyErrors(SurveyRows rows, ArrayList<Scheme> schemes, ArrayList<Linear
             double place = sigma == 0 ? 0 : x / sigma * BINS_PER_SIGMA;
             long bin = (long) Math.floor(place) + BINS_TO * BINS_PER_SIGMA + 1;
             sums.histogram()[(int) Math.max(0, Math.min(BINS - 1, bin))]++;
-        }
-
-        private void encode(GgufScheme scheme, float[] x, int count) {
-            BlockFormat format = BlockFormats.of(scheme.type());
-            int weights = count * columns;
-            int bytes = Math.toIntExact(scheme.type().bytes(weights));
-            if (encoded.length < bytes) {
-                encoded = new byte[bytes];
-            }
-            if (scheme.type().isScalar()) {
-                format.encode(x, 0, 1, weights, null, 0, encoded, 0);
-            } else {
-                format.encode(x, 0, count, columns, importance, 0, encoded, 0);
-            }
-            format.decode(encoded, 0, weights, rounded, 0);
         }
 
         /** Adds one plain sum and one weighted sum of each row. */

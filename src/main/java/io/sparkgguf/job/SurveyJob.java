@@ -174,7 +174,8 @@ public final class SurveyJob {
         Model model = checkpoint.model();
         PinnedStorage pinned = checkpoint.pin(storage);
         ModelWeights weights = ModelWeights.of(new Model(model.architecture(), model.metadata(), tensors));
-        SurveyRows reading = new SurveyRows(pinned, weights, new HashMap<>(importance));
+        SurveyRows reading =
+                new SurveyRows(pinned, new BlendedWeights(weights, null, false), new HashMap<>(importance));
         long memory = slices.stream()
                         .mapToLong(slice -> SurveyErrors.memory(slice.columns(), schemes.size()))
                         .max()

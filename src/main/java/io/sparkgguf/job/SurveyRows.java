@@ -13,7 +13,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 
 /** Reads the rows of slices, a slab at a time, and what their columns count. */
-record SurveyRows(Storage storage, ModelWeights weights, HashMap<String, ImatrixEntry> importance)
+record SurveyRows(Storage storage, BlendedWeights weights, HashMap<String, ImatrixEntry> importance)
         implements Serializable {
     /** Weights of a slab, unless a row has more: so that it fits a core's cache. */
     private static final int SLAB_WEIGHTS = 1 << 18;

@@ -12,6 +12,7 @@ import java.util.List;
  * @param peakUnitMemory bytes of memory of the largest unit
  * @param cost what it would take
  * @param calibration what calibration would do, or null
+ * @param budget how types were chosen by size, or null
  * @param warnings what would not be as asked
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -27,6 +28,7 @@ public record PlanReport(
         long peakUnitMemory,
         CostReport cost,
         CalibrationReport calibration,
+        BudgetReport budget,
         List<Report.Output> outputs,
         List<Tensor> tensors,
         List<String> warnings) {
@@ -45,6 +47,7 @@ public record PlanReport(
                 peakUnitMemory,
                 other,
                 calibration,
+                budget,
                 outputs,
                 tensors,
                 warnings);

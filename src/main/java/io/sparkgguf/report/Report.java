@@ -17,6 +17,7 @@ import java.util.Map;
  * @param importance the importance matrix, or null
  * @param method how weights were rounded, as asked or by default
  * @param calibration what inputs were seen, or null
+ * @param budget how types were chosen by size, or null
  * @param totals sums over all tensors
  * @param types what each type holds
  * @param tensors in the order of the file
@@ -35,6 +36,7 @@ public record Report(
         Importance importance,
         String method,
         CalibrationReport calibration,
+        BudgetReport budget,
         Totals totals,
         List<TypeTotal> types,
         List<Tensor> tensors,

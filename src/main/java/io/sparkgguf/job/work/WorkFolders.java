@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * The folder in which runs have their work folders, by fingerprint.
@@ -18,6 +19,9 @@ import java.util.List;
 public record WorkFolders(Storage storage, String folder) {
     /** The component of fingerprints that names the output. */
     public static final String OUTPUT = "output";
+
+    /** The component of fingerprints that says of what step of a run they are; none for the run as a whole. */
+    public static final String STEP = "step";
 
     private static final int MAX_TEXT = 64 << 20;
 
@@ -81,9 +85,11 @@ public record WorkFolders(Storage storage, String folder) {
         return found;
     }
 
-    /** What other runs left that were to write the same output. */
+    /** What other runs left that were to write the same output, of the same step. */
     List<Found> others(Fingerprint fingerprint, String target) throws IOException {
         return ofOutput(target).stream()
+                .filter(found -> found.fingerprint() == null
+                        || Objects.equals(found.fingerprint().component(STEP), fingerprint.component(STEP)))
                 .filter(found ->
                         found.fingerprint() == null || !found.fingerprint().id().equals(fingerprint.id()))
                 .toList();

@@ -272,6 +272,11 @@ public final class Allocation {
         return price;
     }
 
+    /** All that a group could get, as it was offered. */
+    public List<Candidate> candidates(int group) {
+        return budget.groups().get(group).candidates();
+    }
+
     /** What each group got, in the order of the budget. */
     public List<Choice> choices() {
         List<Choice> all = new ArrayList<>();

@@ -10,6 +10,8 @@ public enum Rule {
     DEFAULT,
     /** Another type, which the file type's mix gives to this tensor. */
     MIX,
+    /** The type of least error that the target's size allows. */
+    BUDGET,
     /** A pattern of {@code --tensor-type}. */
     OVERRIDE,
     /** {@code --output-tensor-type} or {@code --leave-output-tensor}. */

@@ -5,6 +5,7 @@ import io.sparkgguf.tensor.InvalidInputException;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 
 /**
  * What was asked about types.
@@ -20,6 +21,7 @@ import java.util.function.Predicate;
  * @param allowRequantize whether tensors that are quantized already may be quantized to another type; default false
  * @param keepOrder whether tensors stay in the order given (that of the source's shards) rather than sorted; default false
  * @param importance whether the importance matrix has values for the tensor of a name; null when there is no matrix at all
+ * @param target what size the file is to have; null when the mix decides it
  */
 public record TypeOptions(
         FileType fileType,
@@ -31,7 +33,8 @@ public record TypeOptions(
         boolean noFallback,
         boolean allowRequantize,
         boolean keepOrder,
-        Predicate<String> importance) {
+        Predicate<String> importance,
+        SizeTarget target) {
 
     /**
      * @throws InvalidInputException when options contradict each other, or a type cannot be encoded
@@ -55,6 +58,50 @@ public record TypeOptions(
             refuseWithCopy(tokenEmbeddingType != null, "--token-embedding-type");
             refuseWithCopy(!overrides.isEmpty(), "--tensor-type");
         }
+        if (target != null && pure) {
+            throw new InvalidInputException("Cannot combine " + target.option()
+                    + " with --pure: one chooses each tensor's type, the other gives all the same");
+        }
+        if (target != null && !fileType.quantizes()) {
+            throw new InvalidInputException("Cannot combine " + target.option() + " with type " + fileType
+                    + ": it has one size; name a quantized type, or none");
+        }
+    }
+
+    /** The same for a file of another type. */
+    TypeOptions withFileType(FileType other) {
+        return with(other, noFallback, importance, target);
+    }
+
+    /** The same with substitutes allowed. */
+    TypeOptions withoutRefusals() {
+        return with(fileType, false, importance, target);
+    }
+
+    /** The same with another importance. */
+    public TypeOptions withImportance(Predicate<String> other) {
+        return with(fileType, noFallback, other, target);
+    }
+
+    /** The same with files that the target names renamed by {@code name}, which gets null too. */
+    public TypeOptions renamed(UnaryOperator<String> name) {
+        return target == null ? this : with(fileType, noFallback, importance, target.renamed(name));
+    }
+
+    private TypeOptions with(
+            FileType newFileType, boolean newNoFallback, Predicate<String> newImportance, SizeTarget newTarget) {
+        return new TypeOptions(
+                newFileType,
+                pure,
+                leaveOutputTensor,
+                outputTensorType,
+                tokenEmbeddingType,
+                overrides,
+                newNoFallback,
+                allowRequantize,
+                keepOrder,
+                newImportance,
+                newTarget);
     }
 
     private static void refuseWithCopy(boolean given, String option) {
@@ -85,6 +132,7 @@ public record TypeOptions(
         private boolean allowRequantize;
         private boolean keepOrder;
         private Predicate<String> importance;
+        private SizeTarget target;
 
         private Builder(FileType fileType) {
             this.fileType = fileType;
@@ -135,6 +183,11 @@ public record TypeOptions(
             return this;
         }
 
+        public Builder target(SizeTarget value) {
+            target = value;
+            return this;
+        }
+
         public TypeOptions build() {
             return new TypeOptions(
                     fileType,
@@ -146,7 +199,8 @@ public record TypeOptions(
                     noFallback,
                     allowRequantize,
                     keepOrder,
-                    importance);
+                    importance,
+                    target);
         }
     }
 }

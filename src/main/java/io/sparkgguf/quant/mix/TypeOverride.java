@@ -24,10 +24,15 @@ public record TypeOverride(Pattern pattern, BlockType type) {
      * @throws InvalidInputException when it is not of this form, the pattern is no regular expression or the type unknown
      */
     public static TypeOverride parse(String text) {
+        return parse(text, "tensor type override");
+    }
+
+    /** The same, called {@code what} in messages. */
+    public static TypeOverride parse(String text, String what) {
         int equals = text.lastIndexOf('=');
         if (equals <= 0 || equals == text.length() - 1) {
             throw new InvalidInputException(
-                    "Cannot use tensor type override \"" + text + "\": expected PATTERN=TYPE, for example attn_v=Q6_K");
+                    "Cannot use " + what + " \"" + text + "\": expected PATTERN=TYPE, for example attn_v=Q6_K");
         }
         String pattern = text.substring(0, equals);
         BlockType type = WeightTypes.parse(text.substring(equals + 1));
