@@ -7,6 +7,8 @@
  * cannot work is refused before anything runs. Holds no encoder and reads no file; metadata and importance filters given
  * on the command line are parsed here too.
  *
- * <p>Start at {@link io.sparkgguf.quant.mix.TypeSelector}; the mixes themselves are in {@code Mix}.
+ * <p>Start at {@link io.sparkgguf.quant.mix.TypeSelector}; the mixes themselves are in {@code Mix}. Types by the size of the
+ * file are another matter: {@link io.sparkgguf.quant.mix.Contest} finds what may be chosen, and
+ * {@link io.sparkgguf.quant.mix.Allocation} chooses; what types cost is measured elsewhere.
  */
 package io.sparkgguf.quant.mix;
