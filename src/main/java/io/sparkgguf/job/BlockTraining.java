@@ -118,6 +118,7 @@ final class BlockTraining {
             }
             journal.forget(name(index, TRAINED));
             journal.forget(name(index, TRAIN));
+            journal.forget(name(index, TEACH));
             journal.forget(done);
             journal.flush();
         } else if (ended == null && !isTaught(index)) {
@@ -236,7 +237,8 @@ final class BlockTraining {
         String folder = stages.calibration().folder().training(storage, index);
         journal.releaseFiles(name(index, TRAIN), folder);
         journal.forget(name(index, TRAIN), TrainingCourse.STATE);
-        journal.releaseFiles(name(index, TEACH), folder);
+        journal.forget(name(index, TEACH));
+        journal.flush();
         storage.delete(folder);
         if (log.diverged()) {
             notes.add("block %d: training diverged at step %d of %d, %s"

@@ -61,6 +61,9 @@ final class CalibrationCost {
         for (CalibrationPlan.Block block : blocks) {
             block(block, block.index() == blocks.size() - 1);
         }
+        if (calibration.qat() != null) {
+            stages.addAll(new QatCost(calibration, memory).stages(plan, blocks));
+        }
         long disk = new CalibrationDisk(calibration, plan).most(blocks);
         return RunCost.of(plan, stages, disk, mostItems, results);
     }

@@ -88,6 +88,11 @@ final class QatPlan {
         return settings;
     }
 
+    /** Sequences that judge. */
+    int heldOut() {
+        return heldOut.size();
+    }
+
     /** Tokens that are trained on. */
     long tokens() {
         return training.stream().mapToLong(Chosen::tokens).sum();
