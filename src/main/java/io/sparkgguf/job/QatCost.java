@@ -131,14 +131,10 @@ final class QatCost {
                         out);
             }
             stages.add(moved);
-            if (step % qat.settings().measureEvery() == 0 || step == qat.settings().steps()) {
+            if (step % qat.settings().measureEvery() == 0
+                    || step == qat.settings().steps()) {
                 stages.add(StageCost.of("gradients")
-                        .with(
-                                qat.heldOut(),
-                                measured + CostModel.fileSeconds(read),
-                                memory.get("gradients"),
-                                read,
-                                0));
+                        .with(qat.heldOut(), measured + CostModel.fileSeconds(read), memory.get("gradients"), read, 0));
             }
         }
     }

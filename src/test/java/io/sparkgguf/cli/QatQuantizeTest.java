@@ -100,7 +100,9 @@ class QatQuantizeTest {
         Report report = report(first);
         assertEquals("qat", report.method());
         List<CalibrationReport.TrainedBlock> blocks = report.calibration().training();
-        assertEquals(List.of(0, 1), blocks.stream().map(CalibrationReport.TrainedBlock::block).toList());
+        assertEquals(
+                List.of(0, 1),
+                blocks.stream().map(CalibrationReport.TrainedBlock::block).toList());
         for (CalibrationReport.TrainedBlock block : blocks) {
             assertEquals("improved", block.end(), block.toString());
             assertTrue(block.after() < block.before(), block.toString());
@@ -300,12 +302,12 @@ class QatQuantizeTest {
     /** A task for each block and measurement, or one for each sequence and one for each layer of each step. */
     @Test
     void planTellsWhatTrainingTakes() throws IOException {
-        assertEquals(Map.of("teach", 8L, "train", 6L), planned());
+        assertEquals(Map.of("teach", 10L, "train", 6L), planned());
         assertEquals(
-                Map.of("teach", 8L, "gradients", 2 * (50 * 22 + 3 * 2L), "layers", 2 * 50 * 7L),
+                Map.of("teach", 10L, "gradients", 2 * (50 * 22 + 3 * 2L), "layers", 2 * 50 * 7L),
                 planned("--qat-spread", "sequences"));
-        assertEquals(Map.of("teach", 8L, "train", 6L), planned("--propagate", "original"));
-        Outcome refused = plan("--executor-memory", "64m", "--model", DOCS_LM, "--qat-spread", "blocks");
+        assertEquals(Map.of("teach", 10L, "train", 6L), planned("--propagate", "original"));
+        Outcome refused = plan("--executor-memory", "28m", "--model", DOCS_LM, "--qat-spread", "blocks");
         assertEquals(3, refused.code(), refused.err() + refused.out());
         assertTrue(refused.reason().contains("a task of train holds "), refused.reason());
         assertTrue(refused.reason().endsWith(", or --qat-spread sequences"), refused.reason());
@@ -345,16 +347,18 @@ class QatQuantizeTest {
         Outcome done = run("local[2]", output, "--type", type, "--qat-steps", "4");
         assertEquals(0, done.code(), done.err());
         assertEquals(2, report(output).calibration().training().size());
-        assertTrue(report(output).types().stream().anyMatch(total -> total.type().equals(type)));
+        assertTrue(
+                report(output).types().stream().anyMatch(total -> total.type().equals(type)));
     }
 
     @Test
     void oneLayerCanBeTrainedAlone() throws IOException {
         Path output = folder.resolve("one.gguf");
-        Outcome done = run(
-                "local[2]", output, "--type", "Q4_0", "--qat-steps", "2", "--qat-tensors", "blk\\.1\\.ffn_down");
+        Outcome done =
+                run("local[2]", output, "--type", "Q4_0", "--qat-steps", "2", "--qat-tensors", "blk\\.1\\.ffn_down");
         assertEquals(0, done.code(), done.err());
-        List<CalibrationReport.TrainedBlock> blocks = report(output).calibration().training();
+        List<CalibrationReport.TrainedBlock> blocks =
+                report(output).calibration().training();
         assertEquals(1, blocks.size());
         assertEquals(List.of("blk.1.ffn_down"), blocks.get(0).layers());
     }
@@ -400,9 +404,11 @@ class QatQuantizeTest {
                 "--sequence-length",
                 "" + LENGTH);
         assertTrue(
-                noWayBack.reason().matches("Cannot use --method qat with .*: it has norms before its output and down"
-                        + " projections and a gate that is not SiLU.*, through which there is no backward pass here;"
-                        + " --method gptq does without"),
+                noWayBack
+                        .reason()
+                        .matches("Cannot use --method qat with .*: it has norms before its output and down"
+                                + " projections and a gate that is not SiLU.*, through which there is no backward pass here;"
+                                + " --method gptq does without"),
                 noWayBack.reason());
         String[] common = {"quantize", "--model", model.toString(), "--output", "x.gguf", "--type", "Q2_K"};
         Outcome noText = Cli.run(concat(common, "--method", "qat"));

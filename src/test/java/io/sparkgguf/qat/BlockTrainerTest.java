@@ -145,16 +145,15 @@ class BlockTrainerTest {
         layers.forEach((layer, trained) -> {
             List<float[]> copies =
                     trained.numbers().stream().map(float[]::clone).toList();
-            later.put(
-                    layer, new TrainedLayer(type, layer.rows(block.config), layer.columns(block.config), copies));
+            later.put(layer, new TrainedLayer(type, layer.rows(block.config), layer.columns(block.config), copies));
         });
         BlockTrainer rest = new BlockTrainer(block.config, settings, source, new BlockMatrices(), later, first);
         assertEquals(whole, rest.train(14));
         BlockTrainer again = new BlockTrainer(block.config, settings, source, block.matrices, start);
         again.train(14);
         again.best()
-                .forEach((layer, coded) -> assertArrayEquals(
-                        coded.blocks(), rest.best().get(layer).blocks(), layer.toString()));
+                .forEach((layer, coded) ->
+                        assertArrayEquals(coded.blocks(), rest.best().get(layer).blocks(), layer.toString()));
     }
 
     /** Whichever step is asked for, its batch is the same; no sequence comes again before all others came. */
