@@ -8,6 +8,8 @@ import java.io.PrintWriter;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /** What a person wants to know at the end of a run. */
@@ -39,6 +41,9 @@ final class Summary {
         }
         out.printf("  types           %s%n", types(report.types()));
         out.printf("  method          %s%n", method(report));
+        if (report.calibration() != null && report.calibration().training() != null) {
+            out.printf("  training        %s%n", training(report.calibration().training()));
+        }
         List<Report.Tensor> worst = worst(report.tensors());
         out.printf(
                 Locale.ROOT,
@@ -77,6 +82,26 @@ final class Summary {
                 + seen.seconds().entrySet().stream()
                         .map(stage -> stage.getKey() + " " + PlanPrinter.duration(stage.getValue()))
                         .collect(Collectors.joining(", "));
+    }
+
+    private static String training(List<CalibrationReport.TrainedBlock> blocks) {
+        Map<String, Long> ends = blocks.stream()
+                .collect(Collectors.groupingBy(
+                        CalibrationReport.TrainedBlock::end, TreeMap::new, Collectors.counting()));
+        long improved = ends.getOrDefault("improved", 0L);
+        double share = blocks.stream()
+                .filter(block -> block.before() != null && block.before() > 0)
+                .mapToDouble(block -> block.after() / block.before())
+                .average()
+                .orElse(1);
+        return String.format(
+                Locale.ROOT,
+                "%d of %d blocks improved, %d kept what GPTQ made, %d diverged; held-out error %.3f of GPTQ's on average",
+                improved,
+                blocks.size(),
+                ends.getOrDefault("kept", 0L),
+                ends.getOrDefault("diverged", 0L),
+                share);
     }
 
     private static String types(List<Report.TypeTotal> types) {

@@ -1,11 +1,11 @@
 package io.sparkgguf.job;
 
+import io.sparkgguf.job.qat.Weights;
 import io.sparkgguf.kernel.Finite;
 import io.sparkgguf.model.WeightSource;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.Shape;
 import java.io.IOException;
-import java.io.Serializable;
 
 /**
  * The weights of a block as they are by now: what is quantized from its parts, the rest from the checkpoint.
@@ -13,10 +13,10 @@ import java.io.Serializable;
  * @param quantized null for none
  * @param allowNonFinite take NaN and infinite weights as zero, as what is quantized from them does
  */
-record BlendedWeights(ModelWeights original, ModelWeights quantized, boolean allowNonFinite) implements Serializable {
+record BlendedWeights(ModelWeights original, ModelWeights quantized, boolean allowNonFinite) implements Weights {
 
-    /** Opens both; for one thread. */
-    WeightSource open(Storage storage) {
+    @Override
+    public WeightSource open(Storage storage) {
         WeightSource rest = original.open(storage);
         return new Opened(rest, quantized == null ? rest : quantized.open(storage), allowNonFinite);
     }

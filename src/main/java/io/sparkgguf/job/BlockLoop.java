@@ -11,6 +11,7 @@ import io.sparkgguf.model.forward.LinearInput;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.WorkUnit;
+import io.sparkgguf.report.CalibrationReport;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.IOException;
@@ -44,6 +45,7 @@ final class BlockLoop {
     private final Storage storage;
     private final Progress progress;
     private final BlockStages stages;
+    private final BlockTraining training;
     private final Map<Integer, TensorOutcome> outcomes = new TreeMap<>();
     private final List<String> notes = new ArrayList<>();
     private HiddenChain hidden;
@@ -63,6 +65,7 @@ final class BlockLoop {
         this.storage = prepared.pin(session.storage());
         this.progress = progress;
         stages = new BlockStages(session, settings, prepared, work, progress);
+        training = new BlockTraining(session, stages, settings.allowNonFinite(), progress);
     }
 
     /**
@@ -72,31 +75,14 @@ final class BlockLoop {
      * @param tensors what became of each tensor that calibration reached, by index of the plan
      * @param seconds of wall time by stage, over all blocks
      * @param notes what was not as asked
+     * @param training what became of blocks that were trained; null when none were to be
      */
     record Outcome(
             List<UnitResult> units,
             Map<Integer, TensorOutcome> tensors,
             Map<String, Double> seconds,
-            List<String> notes) {}
-
-    /**
-     * Says that a block is done.
-     *
-     * @param factored what became of the Hessians of its inputs
-     * @param notes what was not as asked
-     * @param endedBy null, or why calibration ended in it
-     */
-    record Seal(List<HessianTasks.Factored> factored, List<String> notes, String endedBy) {
-        static final String ITEM = "seal";
-
-        /** What became of some inputs; null when calibration ended before them. */
-        private List<HessianTasks.Factored> of(List<LinearInput> inputs) {
-            List<HessianTasks.Factored> found = factored.stream()
-                    .filter(each -> inputs.contains(each.input()))
-                    .toList();
-            return found.size() == inputs.size() ? found : null;
-        }
-    }
+            List<String> notes,
+            List<CalibrationReport.TrainedBlock> training) {}
 
     /** Does it. When files of the work folder turn out lost or damaged, goes back to what made them. */
     Outcome run() throws IOException {
@@ -132,6 +118,9 @@ final class BlockLoop {
         told = 0;
         endedBy = null;
         List<CalibrationPlan.Block> blocks = calibration.blocks(plan);
+        for (CalibrationPlan.Block block : blocks) {
+            training.mend(block, stages.name(block.index(), "done"));
+        }
         List<Integer> start = start(blocks);
         hidden = new HiddenChain(stages, blocks, start);
         long sealed = blocks.stream().filter(block -> seal(block) != null).count();
@@ -144,7 +133,15 @@ final class BlockLoop {
                     .anyMatch(later -> !later.inputs().isEmpty());
             block(block, followed);
         }
-        return new Outcome(List.of(stages.results()), outcomes, stages.seconds(), List.copyOf(notes));
+        if (calibration.trainsTogether()) {
+            train(blocks);
+        }
+        return new Outcome(
+                List.of(stages.results()),
+                outcomes,
+                stages.seconds(),
+                List.copyOf(notes),
+                calibration.qat() == null ? null : training.reports());
     }
 
     /** Tensors that are of no block. */
@@ -161,8 +158,8 @@ final class BlockLoop {
     }
 
     /** Not null for a block that is done, unless its Hessians are needed again for a part of it. */
-    private Seal seal(CalibrationPlan.Block block) {
-        Seal seal = journal.known(stages.name(block.index(), "done"), Seal.ITEM, Seal.class);
+    private BlockSeal seal(CalibrationPlan.Block block) {
+        BlockSeal seal = journal.known(stages.name(block.index(), "done"), BlockSeal.ITEM, BlockSeal.class);
         if (seal == null) {
             return null;
         }
@@ -185,7 +182,7 @@ final class BlockLoop {
     }
 
     private void block(CalibrationPlan.Block block, boolean followed) throws IOException {
-        Seal seal = seal(block);
+        BlockSeal seal = seal(block);
         List<Integer> done = new ArrayList<>();
         List<HessianTasks.Factored> factored = new ArrayList<>();
         List<BlockHessians> seen = new ArrayList<>();
@@ -206,10 +203,29 @@ final class BlockLoop {
         List<Integer> open = new ArrayList<>(block.tensors());
         open.removeAll(done);
         solve(stages.name(block.index(), "round"), rounded(open, false), null);
+        if (seal == null && endedBy == null && calibration.qat() != null) {
+            ShardTasks.Outcome nonFinite = hidden.require(block.index()).orElse(null);
+            isFinite(nonFinite != null ? nonFinite : training.see(block));
+        }
+        if (!calibration.trainsTogether()) {
+            train(List.of(block));
+        }
         if (seal == null) {
             seal(block, factored, seen);
         } else {
             told = notes.size();
+        }
+    }
+
+    /** Trains blocks, if they are to be and calibration came to them. */
+    private void train(List<CalibrationPlan.Block> blocks) throws IOException {
+        List<CalibrationPlan.Block> seen =
+                blocks.stream().filter(training::isSeen).toList();
+        if (!seen.isEmpty()) {
+            List<String> found =
+                    training.train(seen, outcomes, calibration.config().blocks());
+            notes.addAll(found);
+            told += found.size(); // training tells them again by itself
         }
     }
 
@@ -383,7 +399,8 @@ final class BlockLoop {
             throws IOException {
         List<String> fresh = List.copyOf(notes.subList(told, notes.size()));
         told = notes.size();
-        journal.record(stages.name(block.index(), "done"), Seal.ITEM, new Seal(factored, fresh, endedBy), List.of());
+        journal.record(
+                stages.name(block.index(), "done"), BlockSeal.ITEM, new BlockSeal(factored, fresh, endedBy), List.of());
         journal.flush();
         work.keepIfRefused();
         for (BlockHessians hessians : seen) {

@@ -43,11 +43,19 @@ final class BlockStages {
         plan.tensors().forEach(tensor -> unitsOf.add(new ArrayList<>()));
         plan.units().forEach(unit -> unitsOf.get(unit.tensor()).add(unit));
         results = new UnitResult[plan.units().size()];
-        memory = calibration.memory(calibration.blocks(plan));
+        memory = calibration.memory(plan, calibration.blocks(plan));
     }
 
     Storage storage() {
         return storage;
+    }
+
+    Plan plan() {
+        return plan;
+    }
+
+    WorkFolder work() {
+        return work;
     }
 
     CalibrationPlan calibration() {
@@ -70,18 +78,28 @@ final class BlockStages {
 
     /**
      * Removes parts in whose place are those of another stage. What the first one came to stands with the second one's
-     * parts from now on: should one of these be lost, the unit is solved and judged again.
+     * parts from now on: should one of these be lost, the unit is solved and judged again. Units that the first stage did not
+     * do are passed over.
      *
      * @param items of the second stage
      */
     void replace(String first, String second, List<SolveTask.Item> items) throws IOException {
+        replaceUnits(first, second, items.stream().map(SolveTask.Item::unit).toList());
+    }
+
+    /** The same with units of any stage. */
+    void replaceUnits(String first, String second, List<WorkUnit> units) throws IOException {
         List<Written> gone = new ArrayList<>();
-        for (SolveTask.Item item : items) {
-            String unit = Integer.toString(item.unit().id());
+        for (WorkUnit replaced : units) {
+            String unit = Integer.toString(replaced.id());
+            SolveTask.Result result = journal().known(first, unit, SolveTask.Result.class);
+            if (result == null) {
+                continue;
+            }
             List<Written> before = journal().files(first, unit);
             List<Written> now = journal().files(second, unit);
             if (!before.equals(now)) {
-                journal().record(first, unit, journal().known(first, unit, SolveTask.Result.class), now);
+                journal().record(first, unit, result, now);
                 gone.addAll(before);
             }
         }
@@ -110,15 +128,13 @@ final class BlockStages {
 
     /** What tasks do with shards, by the checkpoint's weights but for those of {@code quantized}, if not null. */
     ShardTasks tasks(ModelWeights quantized) {
-        BlendedWeights weights = new BlendedWeights(original, quantized, settings.allowNonFinite());
-        return new ShardTasks(storage, calibration.folder(), calibration.config(), weights, calibration.corrects());
+        return new ShardTasks(
+                storage, calibration.folder(), calibration.config(), weights(quantized), calibration.corrects());
     }
 
     /** The weights that later inputs are made with, for tensors that are quantized; null for the checkpoint's own. */
     ModelWeights propagated(Collection<Integer> tensors) {
-        return calibration.settings().propagate() == CalibrationSettings.Propagate.ORIGINAL
-                ? null
-                : PartWeights.of(plan, unitsOf, unit -> work.part(results[unit.id()].part()), tensors);
+        return calibration.settings().propagate() == CalibrationSettings.Propagate.ORIGINAL ? null : parts(tensors);
     }
 
     /** Does something with shards; one task each. */
@@ -131,6 +147,31 @@ final class BlockStages {
                 Stage.of(name, shards, Noted.of(task)).cost(Shard::tokens).size(Shard::tokens, Progress.Unit.TOKENS),
                 BlockStages::item,
                 ShardTasks.Outcome.class);
+    }
+
+    /** The checkpoint's weights, but for those of {@code quantized}, if not null. */
+    BlendedWeights weights(ModelWeights quantized) {
+        return new BlendedWeights(original, quantized, settings.allowNonFinite());
+    }
+
+    /** The weights of tensors whose units are done. */
+    ModelWeights parts(Collection<Integer> tensors) {
+        return PartWeights.of(plan, unitsOf, unit -> part(unit.id()), tensors);
+    }
+
+    /** The file of a unit that is done. */
+    String part(int unit) {
+        return work.part(results[unit].part());
+    }
+
+    /** Bytes that a task of a kind holds. */
+    long memory(String kind) {
+        return memory.get(kind);
+    }
+
+    /** Counts wall time of stages that ran elsewhere. */
+    void spent(String kind, double seconds) {
+        remembered.seconds().merge(kind, seconds, Double::sum);
     }
 
     /** A shard's name in the journal. */

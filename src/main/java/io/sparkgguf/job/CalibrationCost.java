@@ -51,7 +51,7 @@ final class CalibrationCost {
         paired = calibration.corrects();
         plan.tensors().forEach(tensor -> unitsOf.add(new ArrayList<>()));
         plan.units().forEach(unit -> unitsOf.get(unit.tensor()).add(unit));
-        memory = calibration.memory(calibration.blocks(plan));
+        memory = calibration.memory(plan, calibration.blocks(plan));
     }
 
     /** All stages of the run. */
@@ -61,7 +61,10 @@ final class CalibrationCost {
         for (CalibrationPlan.Block block : blocks) {
             block(block, block.index() == blocks.size() - 1);
         }
-        long disk = new CalibrationDisk(calibration).most(blocks);
+        if (calibration.qat() != null) {
+            stages.addAll(new QatCost(calibration, memory).stages(plan, blocks));
+        }
+        long disk = new CalibrationDisk(calibration, plan).most(blocks);
         return RunCost.of(plan, stages, disk, mostItems, results);
     }
 

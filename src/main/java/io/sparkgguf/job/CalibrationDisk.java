@@ -7,6 +7,7 @@ import io.sparkgguf.calibrate.PanelFile;
 import io.sparkgguf.calibrate.SectionWriter;
 import io.sparkgguf.calibrate.TileGrid;
 import io.sparkgguf.model.forward.LinearInput;
+import io.sparkgguf.plan.Plan;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -20,10 +21,13 @@ final class CalibrationDisk {
     private static final int SUMMARY_SECTIONS = 4;
 
     private final CalibrationPlan plan;
+    private final Plan layout;
     private final boolean held;
 
-    CalibrationDisk(CalibrationPlan plan) {
+    /** @param layout the tensors, of which some may be trained */
+    CalibrationDisk(CalibrationPlan plan, Plan layout) {
         this.plan = plan;
+        this.layout = layout;
         this.held = plan.tokens().heldOut().count() > 0;
     }
 
@@ -35,7 +39,8 @@ final class CalibrationDisk {
                 .sum();
         int streams = plan.corrects() ? 2 : 1; // the original path goes beside the quantized one
         return 2 * streams * hidden
-                + blocks.stream().mapToLong(this::block).max().orElse(0);
+                + blocks.stream().mapToLong(this::block).max().orElse(0)
+                + (plan.qat() == null ? 0 : plan.qat().disk(layout, blocks));
     }
 
     private long block(CalibrationPlan.Block block) {

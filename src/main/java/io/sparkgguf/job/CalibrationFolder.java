@@ -88,6 +88,21 @@ record CalibrationFolder(String folder) implements Serializable {
         return storage.resolve(block(storage, block), label(input) + "-importance");
     }
 
+    /** All that the training of a block needs. */
+    String training(Storage storage, int block) {
+        return storage.resolve(folder, "training-%04d".formatted(block));
+    }
+
+    /** The hidden states of a shard before a block, where its training comes later. */
+    String trainingInput(Storage storage, int block, Shard shard) {
+        return storage.resolve(training(storage, block), "input-shard-%06d".formatted(shard.id()));
+    }
+
+    /** What the original block makes of a shard. */
+    String trainingTarget(Storage storage, int block, Shard shard) {
+        return storage.resolve(training(storage, block), "target-shard-%06d".formatted(shard.id()));
+    }
+
     /** Says that a block is done. */
     String manifest(Storage storage, int block) {
         return storage.resolve(folder, block < 0 ? "start.done" : "block-%04d.done".formatted(block));

@@ -36,9 +36,10 @@ final class CalibrationPlan {
     private final boolean head;
     private final CalibrationTokens tokens;
     private final CalibrationFolder folder;
+    private final QatPlan qat;
 
     /**
-     * @param method GPTQ, or importance-weighted rounding alone
+     * @param method GPTQ, with or without training, or importance-weighted rounding alone
      * @param head whether the model's output head is calibrated as well
      * @param folder null while there is no place yet for what it makes
      */
@@ -55,6 +56,7 @@ final class CalibrationPlan {
         this.head = head;
         this.tokens = tokens;
         this.folder = folder;
+        qat = method == Method.QAT ? new QatPlan(settings, config, tokens) : null;
     }
 
     /** The same with a place for what it makes. */
@@ -83,6 +85,16 @@ final class CalibrationPlan {
     static final String FILES_KEY = "quantize.calibration.files";
 
     static final String FILES_SEPARATOR = ", ";
+
+    /** What is trained; null for nothing. */
+    QatPlan qat() {
+        return qat;
+    }
+
+    /** Whether blocks are trained side by side, once all are solved. */
+    boolean trainsTogether() {
+        return qat != null && qat.together();
+    }
 
     /** Whether the head is calibrated, after the last block. */
     boolean head() {
@@ -151,7 +163,7 @@ final class CalibrationPlan {
 
     /** Whether a tensor of this type and place gets GPTQ. */
     boolean solves(TypeChoice choice) {
-        return method == Method.GPTQ
+        return method.solves()
                 && choice.shape().rank() == 2
                 && !choice.isCopied()
                 && input(choice.name()).isPresent()
@@ -161,7 +173,7 @@ final class CalibrationPlan {
 
     /** Whether weights are moved towards their original outputs, for which inputs are made with original weights, too. */
     boolean corrects() {
-        return method == Method.GPTQ && settings.targetCorrection() > 0;
+        return method.solves() && settings.targetCorrection() > 0;
     }
 
     /** What solving a tensor takes, or null when it is rounded. */
@@ -291,12 +303,15 @@ final class CalibrationPlan {
         if (corrects()) {
             metadata.putF32("quantize.calibration.target_correction", (float) settings.targetCorrection());
         }
+        if (qat != null) {
+            qat.describe(metadata);
+        }
     }
 
     /** What calibration does, and what its tasks hold. */
     CalibrationReport report(Plan plan) {
         List<Block> blocks = blocks(plan);
-        Map<String, Long> memory = memory(blocks);
+        Map<String, Long> memory = memory(plan, blocks);
         int solved = 0;
         int weighted = 0;
         for (Block block : blocks) {
@@ -323,13 +338,14 @@ final class CalibrationPlan {
                 solved,
                 weighted,
                 memory,
-                new CalibrationDisk(this).most(blocks),
+                new CalibrationDisk(this, plan).most(blocks),
+                null,
                 null,
                 null);
     }
 
     /** Bytes that a task holds at its peak, by kind of task; those that solve are units of the plan. */
-    Map<String, Long> memory(List<Block> blocks) {
+    Map<String, Long> memory(Plan plan, List<Block> blocks) {
         Map<String, Long> memory = new LinkedHashMap<>();
         Map<LinearInput, TileGrid> all = new EnumMap<>(LinearInput.class);
         for (Block block : blocks) {
@@ -360,6 +376,10 @@ final class CalibrationPlan {
                         .mapToLong(grid -> FactorTasks.memory(grid, settings.work()))
                         .max()
                         .orElse(0));
+        if (qat != null) {
+            memory.put("teach", memory.get("forward"));
+            memory.putAll(qat.memory(plan, blocks));
+        }
         return memory;
     }
 }

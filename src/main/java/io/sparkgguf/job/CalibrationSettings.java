@@ -2,6 +2,7 @@ package io.sparkgguf.job;
 
 import io.sparkgguf.calibrate.text.Packing;
 import io.sparkgguf.gptq.GptqOptions;
+import io.sparkgguf.job.qat.QatRequest;
 import io.sparkgguf.tensor.InvalidInputException;
 import java.io.Serializable;
 import java.util.List;
@@ -27,6 +28,7 @@ import java.util.function.UnaryOperator;
  * @param stopOnNonFinite whether an activation that is no finite number ends the run, instead of leaving this block and
  *     the following ones to plain rounding
  * @param work how the sums are cut
+ * @param qat what is trained behind GPTQ; null for nothing
  */
 public record CalibrationSettings(
         List<String> files,
@@ -43,7 +45,8 @@ public record CalibrationSettings(
         boolean trueSequential,
         boolean head,
         boolean stopOnNonFinite,
-        Work work)
+        Work work,
+        QatRequest qat)
         implements Serializable {
     /** 128 sequences of 2,048. */
     public static final long DEFAULT_TOKENS = 262_144;
@@ -100,6 +103,10 @@ public record CalibrationSettings(
 
     public CalibrationSettings {
         files = List.copyOf(files);
+        if (qat != null && holdOut == 0) {
+            throw new InvalidInputException(
+                    "Cannot train with --hold-out 0: sequences that are held out tell what training gained");
+        }
         if (files.isEmpty()) {
             throw new IllegalArgumentException("Cannot calibrate on no text");
         }
@@ -148,6 +155,7 @@ public record CalibrationSettings(
                 trueSequential,
                 head,
                 stopOnNonFinite,
-                work);
+                work,
+                qat);
     }
 }

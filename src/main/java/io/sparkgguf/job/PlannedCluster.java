@@ -75,6 +75,8 @@ public record PlannedCluster(int executors, long executorMemory, int cores, long
             case "quantize", "round" -> ", or a smaller --unit-memory";
             case "solve" -> ", or a smaller --solve-memory";
             case "hessians", "factors" -> ", or a smaller --hessian-memory";
+            case "train" -> ", or --qat-spread sequences";
+            case "gradients" -> ", or a shorter --sequence-length";
             default -> "";
         };
     }

@@ -106,6 +106,9 @@ final class Preparation {
                 entries::get,
                 settings.unitMemory(),
                 choice -> calibration == null ? null : calibration.solving(choice));
+        if (calibration != null && calibration.qat() != null) {
+            calibration.qat().check(plan);
+        }
         if (settings.output() != null) {
             Targets.check(storage, settings, checkpoint, plan);
         }

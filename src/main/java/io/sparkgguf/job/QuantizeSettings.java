@@ -67,6 +67,9 @@ public record QuantizeSettings(
     }
 
     private static Method method(Method asked, boolean imatrix, boolean calibration) {
+        if (asked == Method.QAT && calibration) {
+            return asked;
+        }
         Method found = calibration ? Method.GPTQ : imatrix ? Method.IMATRIX : Method.RTN;
         if (asked == null || asked == found) {
             return found;
@@ -74,7 +77,8 @@ public record QuantizeSettings(
         String reason = switch (asked) {
             case RTN -> (calibration ? "--calibration" : "--imatrix") + " is given, which plain rounding does not use";
             case IMATRIX -> calibration ? null : "it needs --imatrix FILE, or --calibration FILE to make one from";
-            case GPTQ -> "it needs --calibration FILE, text like that which the model is for; none is made up here";
+            case GPTQ, QAT ->
+                "it needs --calibration FILE, text like that which the model is for; none is made up here";
         };
         if (reason != null) {
             throw new InvalidInputException("Cannot use --method " + asked.label() + ": " + reason);

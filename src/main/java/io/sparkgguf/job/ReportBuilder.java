@@ -244,7 +244,9 @@ final class ReportBuilder {
     private CalibrationReport calibration() {
         return loop == null
                 ? null
-                : prepared.calibration().report(prepared.plan()).measured(rounded(loop.seconds()), fallbacks());
+                : prepared.calibration()
+                        .report(prepared.plan())
+                        .measured(rounded(loop.seconds()), fallbacks(), loop.training());
     }
 
     /** Tensors that calibration was to improve and did not, with the reason. */

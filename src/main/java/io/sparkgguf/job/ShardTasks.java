@@ -152,6 +152,32 @@ final class ShardTasks implements Serializable {
         return propagate(originalWeights(), originalHidden(block, shard), originalHidden(block + 1, shard));
     }
 
+    /**
+     * Writes what the original block makes of a shard, for training: of its original states where they go beside, else of those
+     * that now are.
+     *
+     * @param keep whether states before the block as they now are are written, too
+     */
+    Outcome teach(int block, Shard shard, boolean keep) throws IOException {
+        HiddenStates now = hidden(block, shard);
+        if (keep) {
+            String input = folder.trainingInput(storage, block, shard);
+            float[] states = new float[Math.multiplyExact(largest(shard), config.width())];
+            try (HiddenStates.Reader before = now.open()) {
+                new HiddenStates(storage, input, shard, block, config.width())
+                        .write(shard.batches(BATCH_TOKENS), batch -> {
+                            before.read(batch, states);
+                            return states;
+                        });
+            }
+        }
+        return propagate(
+                originalWeights(),
+                paired ? originalHidden(block, shard) : now,
+                new HiddenStates(
+                        storage, folder.trainingTarget(storage, block, shard), shard, block + 1, config.width()));
+    }
+
     private Outcome propagate(BlendedWeights by, HiddenStates from, HiddenStates to) throws IOException {
         return run(from.shard(), by, KEPT_BYTES, source -> {
             Decoder decoder = new Decoder(config, source);

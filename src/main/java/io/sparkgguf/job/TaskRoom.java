@@ -13,7 +13,7 @@ final class TaskRoom {
         Plan plan = prepared.plan();
         CalibrationPlan calibration = prepared.calibration();
         if (calibration != null) {
-            calibration.memory(calibration.blocks(plan)).forEach((kind, bytes) -> {
+            calibration.memory(plan, calibration.blocks(plan)).forEach((kind, bytes) -> {
                 Kind told = KINDS.getOrDefault(kind, new Kind("calibration's step '" + kind + "'", LESS_TILES));
                 session.requireRoom(told.what(), bytes, told.remedy());
             });
@@ -32,5 +32,9 @@ final class TaskRoom {
             "forward", new Kind("taking a batch of tokens through a block", null),
             "inputs", new Kind("seeing what a block's layers read", null),
             "hessians", new Kind("summing Hessians", LESS_TILES),
-            "factors", new Kind("factoring a Hessian", LESS_TILES));
+            "factors", new Kind("factoring a Hessian", LESS_TILES),
+            "teach", new Kind("taking a batch of tokens through an original block", null),
+            "train", new Kind("training a whole block", "--qat-spread sequences, which shares its steps out"),
+            "gradients", new Kind("the gradient of a sequence through a block", "a shorter --sequence-length"),
+            "layers", new Kind("a step of the largest layer of a block", null));
 }

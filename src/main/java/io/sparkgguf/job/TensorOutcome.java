@@ -42,6 +42,11 @@ final class TensorOutcome implements Serializable {
         return new TensorOutcome(Method.RTN, null, 0, 0, reason);
     }
 
+    /** What was solved, or rounded, was trained since. */
+    void trained() {
+        method = Method.QAT;
+    }
+
     boolean isSolved() {
         return method == Method.GPTQ;
     }

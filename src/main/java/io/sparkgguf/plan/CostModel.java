@@ -32,7 +32,15 @@ public final class CostModel {
     /** Nanoseconds for a weight in the column loop, beside products: its rounding and its share of leaves. */
     private static final double LOOP_NANOS = 12;
 
+    /** Nanoseconds for a weight in a step of training, beside products: optimizer, rounding, decoding. */
+    private static final double TRAIN_NANOS = 6;
+
     private CostModel() {}
+
+    /** Seconds for a step of so many weights, beside the gradient. */
+    public static double trainSeconds(long weights) {
+        return weights * TRAIN_NANOS * 1e-9;
+    }
 
     /**
      * Nanoseconds for one weight that is rounded: decoded from its source, encoded, decoded again, its error added up, its

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.Map;
 
 /**
@@ -30,8 +31,14 @@ public final class BlockMatrices {
 
     /** All weights of a block. */
     public static BlockMatrices read(DecoderConfig config, WeightSource weights, int block) throws IOException {
+        return read(config, weights, block, EnumSet.allOf(Layer.class));
+    }
+
+    /** The weights of some layers of a block. */
+    public static BlockMatrices read(DecoderConfig config, WeightSource weights, int block, Collection<Layer> layers)
+            throws IOException {
         BlockMatrices read = new BlockMatrices();
-        for (Layer layer : Layer.values()) {
+        for (Layer layer : layers) {
             int rows = layer.rows(config);
             int columns = layer.columns(config);
             float[] matrix = new float[layer.size(config)];

@@ -3,12 +3,9 @@ package io.sparkgguf.qat;
 import io.sparkgguf.model.forward.DecoderConfig;
 import io.sparkgguf.tensor.BlockType;
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 
 /**
  * Trains the weights of one block on their grids until its output comes close to what the unquantized block gives.
@@ -53,18 +50,19 @@ public final class BlockTrainer {
             List<Double> training,
             List<Double> heldOut) {}
 
-    private final DecoderConfig config;
     private final QatSettings settings;
     private final GradientSource source;
-    private final Map<Layer, Coded> start;
+    private final DecoderConfig config;
+    private final Batches batches;
     private final Map<Layer, TrainedLayer> layers = new EnumMap<>(Layer.class);
     private final BlockMatrices values;
-    private final int[] measured;
-    private final List<Integer> order = new ArrayList<>();
-    private final Random random;
-    private int next;
+    private Map<Layer, Coded> start = Map.of();
+    private TrainingLog log;
+    private Map<Layer, Coded> best;
 
     /**
+     * Begins a training.
+     *
      * @param weights what layers compute with that are not trained; for those that are, the original weights
      * @param start type and blocks of the layers that are trained
      * @throws io.sparkgguf.tensor.InvalidInputException when a type has no grid
@@ -75,111 +73,99 @@ public final class BlockTrainer {
             GradientSource source,
             BlockMatrices weights,
             Map<Layer, Coded> start) {
+        this(config, settings, source, weights, begun(config, settings, source, weights, start), null);
+        this.start = new EnumMap<>(start);
+        best = this.start;
+    }
+
+    /**
+     * Goes on with a training.
+     *
+     * @param weights what layers compute with that are not trained
+     * @param layers as they were left; kept, and trained further
+     * @param log of that training; null for one whose start was not measured yet
+     */
+    public BlockTrainer(
+            DecoderConfig config,
+            QatSettings settings,
+            GradientSource source,
+            BlockMatrices weights,
+            Map<Layer, TrainedLayer> layers,
+            TrainingLog log) {
         this.config = config;
         this.settings = settings;
         this.source = source;
-        this.start = new EnumMap<>(start);
-        int training = source.sequences() - settings.heldOut();
-        if (training < 1) {
-            throw new IllegalArgumentException("Cannot train with " + source.sequences() + " sequences, "
-                    + settings.heldOut() + " of them held out: at least one must be left");
-        }
+        this.log = log;
+        batches = new Batches(settings, source.sequences());
         values = weights.copy();
-        start.forEach((layer, coded) -> {
-            TrainedLayer trained = new TrainedLayer(
-                    coded.type(),
-                    layer.rows(config),
-                    layer.columns(config),
-                    weights.of(layer),
-                    coded.blocks(),
-                    settings.margin());
-            layers.put(layer, trained);
+        layers.forEach((layer, trained) -> {
+            this.layers.put(layer, trained);
             values.put(layer, trained.values());
         });
-        measured = new int[settings.heldOut()];
-        for (int i = 0; i < measured.length; i++) {
-            measured[i] = training + i;
-        }
-        for (int i = 0; i < training; i++) {
-            order.add(i);
-        }
-        next = training;
-        random = new Random(settings.seed());
     }
 
-    /** Trains until the steps are made or held-out errors no longer fall. Call it once. */
+    private static Map<Layer, TrainedLayer> begun(
+            DecoderConfig config,
+            QatSettings settings,
+            GradientSource source,
+            BlockMatrices weights,
+            Map<Layer, Coded> start) {
+        new Batches(settings, source.sequences()); // refuses what cannot be before anything is made of the weights
+        Map<Layer, TrainedLayer> begun = new EnumMap<>(Layer.class);
+        start.forEach((layer, coded) -> begun.put(
+                layer,
+                new TrainedLayer(
+                        coded.type(),
+                        layer.rows(config),
+                        layer.columns(config),
+                        weights.of(layer),
+                        coded.blocks(),
+                        settings.margin())));
+        return begun;
+    }
+
+    /** Trains until the steps are made or held-out errors no longer fall. Call it once, on a training that was begun here. */
     public Result train() throws IOException {
-        double before = measure();
-        double best = before;
-        Map<Layer, Coded> bestBlocks = start;
-        End end = End.KEPT;
-        List<Double> training = new ArrayList<>();
-        List<Double> heldOut = new ArrayList<>(List.of(before));
-        Optimizer optimizer = new Optimizer(settings.mode());
+        TrainingLog all = train(settings.steps());
+        return new Result(best, all.end(), all.before(), all.best(), all.steps(), all.training(), all.heldOut());
+    }
+
+    /** Trains until it is over, or so many steps are made. */
+    public TrainingLog train(int steps) throws IOException {
+        if (log == null) {
+            log = TrainingLog.begin(measure());
+        }
         BlockMatrices gradients = BlockMatrices.zeros(config, layers.keySet());
-        int worse = 0;
-        int step = 0;
-        while (Double.isFinite(before) && before > 0 && step < settings.steps() && worse < settings.patience()) {
-            int[] batch = batch();
-            double error = source.gradient(values, batch, gradients) / source.elements(batch);
-            training.add(error);
-            if (!Double.isFinite(error)) {
-                end = End.DIVERGED;
+        while (!log.isOver(settings) && log.steps() < steps) {
+            int[] batch = batches.of(log.steps());
+            log = log.stepped(source.gradient(values, batch, gradients) / source.elements(batch));
+            if (log.diverged()) {
                 break;
             }
-            step(optimizer, gradients, step++);
-            if (step % settings.measureEvery() == 0 || step == settings.steps()) {
-                double now = measure();
-                heldOut.add(now);
-                if (now < best) {
-                    best = now;
-                    bestBlocks = blocks();
-                    end = End.IMPROVED;
-                    worse = 0;
-                } else {
-                    worse++;
-                }
-                if (!Double.isFinite(now)) {
-                    end = End.DIVERGED;
-                    break;
+            layers.forEach((layer, trained) -> trained.train(settings, log.steps(), gradients.of(layer)));
+            if (log.isMeasured(settings)) {
+                log = log.measured(measure());
+                if (log.bestStep() == log.steps()) {
+                    best = blocks();
                 }
             }
         }
-        if (!Double.isFinite(before)) {
-            end = End.DIVERGED;
-        }
-        return new Result(bestBlocks, end, before, best, step, training, heldOut);
+        return log;
+    }
+
+    /** The blocks of the best measurement, when it was taken by this object or is the start that it was given; or null. */
+    public Map<Layer, Coded> best() {
+        return best;
     }
 
     private double measure() throws IOException {
+        int[] measured = batches.measured();
         return source.error(values, measured) / source.elements(measured);
-    }
-
-    private int[] batch() {
-        int[] batch = new int[Math.min(settings.batch(), order.size())];
-        for (int i = 0; i < batch.length; i++) {
-            if (next == order.size()) {
-                Collections.shuffle(order, random);
-                next = 0;
-            }
-            batch[i] = order.get(next++);
-        }
-        return batch;
-    }
-
-    private void step(Optimizer optimizer, BlockMatrices gradients, int step) {
-        double share = settings.share(step);
-        optimizer.begin(step + 1);
-        layers.forEach((layer, trained) -> {
-            trained.backward(gradients.of(layer));
-            trained.step(optimizer, settings.weightRate() * share, settings.scaleRate() * share);
-        });
     }
 
     private Map<Layer, Coded> blocks() {
         Map<Layer, Coded> blocks = new EnumMap<>(Layer.class);
-        layers.forEach(
-                (layer, trained) -> blocks.put(layer, new Coded(start.get(layer).type(), trained.blocks())));
+        layers.forEach((layer, trained) -> blocks.put(layer, new Coded(trained.type(), trained.blocks())));
         return blocks;
     }
 }

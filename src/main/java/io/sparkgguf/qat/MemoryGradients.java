@@ -1,10 +1,12 @@
 package io.sparkgguf.qat;
 
 import io.sparkgguf.model.forward.DecoderConfig;
+import java.io.IOException;
+import java.util.Collection;
 import java.util.List;
 import java.util.Set;
 
-/** Gradients from sequences in memory, on one thread. */
+/** Gradients by the arrays of one thread, of sequences that are in memory or are read when their turn comes. */
 public final class MemoryGradients implements GradientSource {
 
     /**
@@ -14,6 +16,18 @@ public final class MemoryGradients implements GradientSource {
      * @param target as many
      */
     public record Sequence(float[] input, float[] target) {}
+
+    /** Where sequences come from. */
+    public interface Sequences {
+        /** How many there are. */
+        int count();
+
+        /** Tokens of one. */
+        int tokens(int sequence);
+
+        /** Gives one; its arrays may be overwritten by the next call. */
+        Sequence read(int sequence) throws IOException;
+    }
 
     /** What the error of a token's output is measured in. */
     public enum Measure {
@@ -25,7 +39,7 @@ public final class MemoryGradients implements GradientSource {
 
     private final DecoderConfig config;
     private final Measure measure;
-    private final List<Sequence> sequences;
+    private final Sequences sequences;
     private final BlockPass pass;
     private final BlockMatrices own;
     private float[] out = {};
@@ -33,42 +47,72 @@ public final class MemoryGradients implements GradientSource {
     /** @param layers that gradients will be asked for */
     public MemoryGradients(
             DecoderConfig config, BlockVectors vectors, Measure measure, List<Sequence> sequences, Set<Layer> layers) {
+        this(config, vectors, measure, new Listed(config.width(), List.copyOf(sequences)), layers);
+    }
+
+    /** With sequences from elsewhere. */
+    public MemoryGradients(
+            DecoderConfig config, BlockVectors vectors, Measure measure, Sequences sequences, Set<Layer> layers) {
         this.config = config;
         this.measure = measure;
-        this.sequences = List.copyOf(sequences);
+        this.sequences = sequences;
         pass = new BlockPass(config, vectors);
         own = BlockMatrices.zeros(config, layers);
     }
 
+    private record Listed(int width, List<Sequence> sequences) implements Sequences {
+        @Override
+        public int count() {
+            return sequences.size();
+        }
+
+        @Override
+        public int tokens(int sequence) {
+            return sequences.get(sequence).input().length / width;
+        }
+
+        @Override
+        public Sequence read(int sequence) {
+            return sequences.get(sequence);
+        }
+    }
+
+    /** Bytes that it holds for sequences of so many tokens and the gradients of these layers, beside weights. */
+    public static long memory(DecoderConfig config, int tokens, Collection<Layer> layers) {
+        return BlockPass.memory(config, tokens)
+                + 3L * Float.BYTES * tokens * config.width()
+                + BlockMatrices.memory(config, layers);
+    }
+
     @Override
     public int sequences() {
-        return sequences.size();
+        return sequences.count();
     }
 
     @Override
     public long elements(int[] chosen) {
         long elements = 0;
         for (int sequence : chosen) {
-            elements += sequences.get(sequence).input().length;
+            elements += (long) sequences.tokens(sequence) * config.width();
         }
         return elements;
     }
 
     @Override
-    public double error(BlockMatrices weights, int[] chosen) {
+    public double error(BlockMatrices weights, int[] chosen) throws IOException {
         double sum = 0;
         for (int sequence : chosen) {
-            sum += forward(weights, sequences.get(sequence));
+            sum += forward(weights, sequences.read(sequence));
         }
         return sum;
     }
 
     @Override
-    public double gradient(BlockMatrices weights, int[] chosen, BlockMatrices gradients) {
+    public double gradient(BlockMatrices weights, int[] chosen, BlockMatrices gradients) throws IOException {
         gradients.clear();
         double sum = 0;
         for (int sequence : chosen) {
-            sum += forward(weights, sequences.get(sequence));
+            sum += forward(weights, sequences.read(sequence));
             own.clear();
             pass.backward(weights, out, own, false);
             gradients.add(own);
@@ -79,7 +123,7 @@ public final class MemoryGradients implements GradientSource {
     /** Leaves half the gradient of the output in {@code out}, and returns the error. */
     private double forward(BlockMatrices weights, Sequence sequence) {
         float[] target = sequence.target();
-        int count = sequence.input().length;
+        int count = sequence.target().length;
         int width = config.width();
         if (out.length < count) {
             out = new float[count];

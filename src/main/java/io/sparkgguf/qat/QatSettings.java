@@ -36,8 +36,15 @@ public record QatSettings(
     /** Share of AdamW's learning rates that is left at the end. */
     private static final double LEAST_SHARE = 0.05;
 
+    /** Of the optimizer, at the most. */
+    public static final int DEFAULT_STEPS = 120;
+
+    /** Of weights. */
+    public static final double DEFAULT_RATE = 0.002;
+
     /** From first trials on one small model: what trains scales well and lets few weights change their levels. */
-    public static final QatSettings DEFAULT = new QatSettings(Mode.WEIGHTS, 120, 16, 0.002, 0.001, 0.45, 16, 20, 6, 1);
+    public static final QatSettings DEFAULT =
+            new QatSettings(Mode.WEIGHTS, DEFAULT_STEPS, 16, DEFAULT_RATE, 0.001, 0.45, 16, 20, 6, 1);
 
     /** What is trained. */
     public enum Mode {
@@ -66,6 +73,31 @@ public record QatSettings(
             throw new IllegalArgumentException(
                     "Cannot start with a margin of " + margin + ": it must be from 0 and below 0.5");
         }
+    }
+
+    /** The same in another mode. */
+    public QatSettings withMode(Mode other) {
+        return new QatSettings(
+                other, steps, batch, weightRate, scaleRate, margin, heldOut, measureEvery, patience, seed);
+    }
+
+    /** The same with so many steps. */
+    public QatSettings withSteps(int count) {
+        return new QatSettings(
+                mode, count, batch, weightRate, scaleRate, margin, heldOut, measureEvery, patience, seed);
+    }
+
+    /** The same with another learning rate of weights; that of scales stays in proportion. */
+    public QatSettings withRate(double rate) {
+        double scales = weightRate == 0 ? scaleRate : scaleRate / weightRate * rate;
+        return new QatSettings(
+                mode, steps, batch, rate, Math.min(1, scales), margin, heldOut, measureEvery, patience, seed);
+    }
+
+    /** The same with so many sequences of a step, and so many that are measured. */
+    public QatSettings withSequences(int ofStep, int measured) {
+        return new QatSettings(
+                mode, steps, ofStep, weightRate, scaleRate, margin, measured, measureEvery, patience, seed);
     }
 
     /** The learning rates' share at a step, counted from 0. */

@@ -8,7 +8,10 @@ import io.sparkgguf.quant.GridFormats;
 import io.sparkgguf.quant.ScaleParts;
 import io.sparkgguf.tensor.BlockType;
 import io.sparkgguf.tensor.InvalidInputException;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
 
 /**
  * The weights of a layer as they are trained on the grid of a block format: weights, and what scales are made of, are real
@@ -21,7 +24,7 @@ import java.util.Arrays;
  * through both roundings as if they were not there. Offsets are made of dmin and minimum codes alike. Matrices lie by columns,
  * as in {@link BlockMatrices}.
  */
-final class TrainedLayer {
+public final class TrainedLayer {
     private final GridFormat grid;
     private final int rows;
     private final int columns;
@@ -37,19 +40,19 @@ final class TrainedLayer {
     private final float[] zeros;
 
     /** Weights in steps: a scale's multiple, offset taken off. Their unit is the mean distance of two points. */
-    final Parameters weights;
+    private Parameters weights;
 
     /** d of each block, in units of itself. */
-    final Parameters d;
+    private Parameters d;
 
     /** dmin of each block. */
-    final Parameters dmin;
+    private Parameters dmin;
 
     /** Scale codes, in units of themselves. */
-    final Parameters codes;
+    private Parameters codes;
 
     /** Minimum codes. */
-    final Parameters minima;
+    private Parameters minima;
 
     /**
      * Begins at given blocks.
@@ -58,7 +61,41 @@ final class TrainedLayer {
      * @param blocks row after row from 0
      * @throws InvalidInputException when the type has no grid
      */
-    TrainedLayer(BlockType type, int rows, int columns, float[] original, byte[] blocks, double margin) {
+    public TrainedLayer(BlockType type, int rows, int columns, float[] original, byte[] blocks, double margin) {
+        this(type, rows, columns);
+        grid.readScales(blocks, 0, rows, columns, parts);
+        grid.readLevels(blocks, 0, rows, columns, levels);
+        grid.readGrid(blocks, 0, rows, columns, scales, offsets);
+        d = new Parameters(parts.d().clone(), sizes(parts.d(), parts.d()));
+        dmin = new Parameters(parts.dmin().clone(), sizes(parts.dmin(), parts.d()));
+        codes = new Parameters(floats(parts.scaleCode()), codeSizes(parts.scaleCode()));
+        minima = new Parameters(floats(parts.minimumCode()), codeSizes(parts.minimumCode()));
+        weights = new Parameters(start(original, (float) margin), steps());
+        quantize();
+    }
+
+    /**
+     * Goes on with a layer as it was left.
+     *
+     * @param numbers what {@link #numbers} gave; kept, not copied
+     */
+    public TrainedLayer(BlockType type, int rows, int columns, List<float[]> numbers) {
+        this(type, rows, columns);
+        Iterator<float[]> next = numbers.iterator();
+        System.arraycopy(next.next(), 0, parts.d(), 0, parts.d().length);
+        System.arraycopy(next.next(), 0, parts.dmin(), 0, parts.dmin().length);
+        d = Parameters.of(next);
+        dmin = Parameters.of(next);
+        codes = Parameters.of(next);
+        minima = Parameters.of(next);
+        weights = Parameters.of(next);
+        for (int i = 0; i < minima.x.length; i++) { // where they are trained these are made anew
+            parts.minimumCode()[i] = (byte) minima.x[i];
+        }
+        quantize();
+    }
+
+    private TrainedLayer(BlockType type, int rows, int columns) {
         grid = GridFormats.of(type)
                 .orElseThrow(() -> new InvalidInputException("Cannot train weights on " + type + ": it has no grid"));
         this.rows = rows;
@@ -72,20 +109,16 @@ final class TrainedLayer {
         dScales = new float[groups];
         dOffsets = new float[groups];
         values = new float[levels.length];
-        grid.readScales(blocks, 0, rows, columns, parts);
-        grid.readLevels(blocks, 0, rows, columns, levels);
-        grid.readGrid(blocks, 0, rows, columns, scales, offsets);
         ones = new float[rows];
         Arrays.fill(ones, 1);
         zeros = new float[rows];
+    }
+
+    /** The mean distance of two points, for each row. */
+    private float[] steps() {
         float[] steps = new float[rows];
         Arrays.fill(steps, (float) (points[points.length - 1] - points[0]) / (points.length - 1));
-        d = new Parameters(parts.d().clone(), sizes(parts.d(), parts.d()));
-        dmin = new Parameters(parts.dmin().clone(), sizes(parts.dmin(), parts.d()));
-        codes = new Parameters(floats(parts.scaleCode()), codeSizes(parts.scaleCode()));
-        minima = new Parameters(floats(parts.minimumCode()), codeSizes(parts.minimumCode()));
-        weights = new Parameters(start(original, (float) margin), steps);
-        quantize();
+        return steps;
     }
 
     private static float[] floats(byte[] codes) {
@@ -130,13 +163,44 @@ final class TrainedLayer {
         return start;
     }
 
-    /** What the layer computes with; the same array always. */
-    float[] values() {
+    /** What the layer computes with, by columns; the same array always. */
+    public float[] values() {
         return values;
     }
 
+    /** The type of its blocks. */
+    public BlockType type() {
+        return grid.type();
+    }
+
+    /**
+     * All numbers that training has changed and goes on from, in a fixed order: the arrays themselves, some of no length
+     * until the first step.
+     */
+    public List<float[]> numbers() {
+        List<float[]> numbers = new ArrayList<>(List.of(parts.d(), parts.dmin()));
+        for (Parameters each : List.of(d, dmin, codes, minima, weights)) {
+            numbers.addAll(each.numbers());
+        }
+        return numbers;
+    }
+
+    /**
+     * Moves all by one step, after which the values are those of the moved ones.
+     *
+     * @param step its number, the first being 1
+     * @param gradient of half the error by values, by columns; overwritten
+     */
+    public void train(QatSettings settings, int step, float[] gradient) {
+        Optimizer optimizer = new Optimizer(settings.mode());
+        optimizer.begin(step);
+        double share = settings.share(step - 1);
+        backward(gradient);
+        step(optimizer, settings.weightRate() * share, settings.scaleRate() * share);
+    }
+
     /** Bytes that a layer holds. */
-    static long memory(BlockType type, int rows, int columns) {
+    public static long memory(BlockType type, int rows, int columns) {
         long elements = (long) rows * columns;
         int group = GridFormats.of(type).orElseThrow().groupElements();
         return elements * (4L * Float.BYTES + 1)
@@ -234,7 +298,7 @@ final class TrainedLayer {
     }
 
     /** The blocks of the values. */
-    byte[] blocks() {
+    public byte[] blocks() {
         byte[] blocks = new byte[Math.toIntExact(rows * grid.type().bytes(columns))];
         grid.writeScales(parts, rows, columns, blocks, 0);
         grid.writeLevels(levels, rows, columns, blocks, 0);

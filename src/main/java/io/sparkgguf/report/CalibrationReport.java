@@ -20,6 +20,7 @@ import java.util.Map;
  * @param diskBytes bytes that the work folder holds at the most, beside the parts and what says that a block is done
  * @param seconds of wall time by kind of stage, over all blocks; null in a plan
  * @param fallbacks tensors that calibration was to improve and did not; null in a plan
+ * @param training what became of each block that was trained; null in a plan and without training
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record CalibrationReport(
@@ -35,13 +36,40 @@ public record CalibrationReport(
         Map<String, Long> memory,
         long diskBytes,
         Map<String, Double> seconds,
-        List<Fallback> fallbacks) {
+        List<Fallback> fallbacks,
+        List<TrainedBlock> training) {
 
     /** @param reason one line */
     public record Fallback(String tensor, String reason) {}
 
+    /**
+     * A block that was trained.
+     *
+     * @param layers that were trained
+     * @param end {@code improved}, {@code kept} (nothing was better than the start) or {@code diverged} (an error was no finite
+     *     number; the block has what was best until then, if not its start)
+     * @param steps that were made
+     * @param bestStep behind which it was best; 0 for the start
+     * @param before mean squared error of held-out tokens at the start, relative to their targets
+     * @param after of what it has now
+     * @param heldOut the error at each measurement, relative to the start's
+     * @param seconds of wall time in its training
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record TrainedBlock(
+            int block,
+            List<String> layers,
+            String end,
+            int steps,
+            int bestStep,
+            Double before,
+            Double after,
+            List<Double> heldOut,
+            double seconds) {}
+
     /** The same with what was measured. */
-    public CalibrationReport measured(Map<String, Double> stageSeconds, List<Fallback> found) {
+    public CalibrationReport measured(
+            Map<String, Double> stageSeconds, List<Fallback> found, List<TrainedBlock> trained) {
         return new CalibrationReport(
                 files,
                 tokens,
@@ -55,6 +83,7 @@ public record CalibrationReport(
                 memory,
                 diskBytes,
                 stageSeconds,
-                found);
+                found,
+                trained);
     }
 }

@@ -188,7 +188,8 @@ class CalibratedQuantizeTest {
                         false,
                         false,
                         true,
-                        CalibrationSettings.Work.DEFAULT),
+                        CalibrationSettings.Work.DEFAULT,
+                        null),
                 Map.of());
     }
 

@@ -66,7 +66,8 @@ class LateTaskTest {
                         false,
                         false,
                         true,
-                        CalibrationSettings.Work.DEFAULT),
+                        CalibrationSettings.Work.DEFAULT,
+                        null),
                 Map.of());
     }
 

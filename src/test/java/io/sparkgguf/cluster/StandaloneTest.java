@@ -79,6 +79,41 @@ class StandaloneTest {
         assertEquals(before + 2, cluster.executorFolders().size(), "both workers had an executor");
     }
 
+    /** Steps that two executors share, with what they give each other in files: the bytes of whole blocks on one thread. */
+    @Test
+    void trainedStepByStepOnTwoExecutors() throws Exception {
+        List<String> options = List.of(
+                "--type",
+                "Q2_K",
+                "--calibration",
+                Path.of(DOCS_LM, "samples-calibration.txt").toAbsolutePath().toString(),
+                "--calibration-tokens",
+                "1024",
+                "--sequence-length",
+                "128",
+                "--method",
+                "qat",
+                "--qat-tensors",
+                "blk\\.[05]\\.ffn",
+                "--qat-steps",
+                "3",
+                "--qat-learning-rate",
+                "0.01");
+        Path alone = folder.resolve("trained-alone.gguf");
+        List<String> local = new ArrayList<>(List.of("quantize", "--model", MODEL, "--output", alone.toString()));
+        local.addAll(options);
+        Outcome outcome = Cli.runOn("local[1]", local.toArray(String[]::new));
+        assertEquals(0, outcome.code(), outcome.err());
+        Path output = folder.resolve("trained.gguf");
+        List<String> arguments = new ArrayList<>(List.of("--executor-memory", "1g", "--qat-spread", "sequences"));
+        arguments.addAll(List.of("--model", MODEL, "--output", output.toString()));
+        arguments.addAll(options);
+        try (Submission run = cluster.submit("quantize", arguments.toArray(String[]::new))) {
+            assertEquals(0, run.await(RUN), run.err());
+        }
+        assertEquals(Cli.sha256(alone), Cli.sha256(output));
+    }
+
     @Test
     void clusterModeFromAPackage() throws Exception {
         Path packaged = folder.resolve("package");

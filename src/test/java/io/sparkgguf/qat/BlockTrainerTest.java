@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -115,6 +116,64 @@ class BlockTrainerTest {
         result.blocks()
                 .forEach((layer, coded) -> assertArrayEquals(
                         coded.blocks(), again.blocks().get(layer).blocks(), layer.toString()));
+    }
+
+    /** A training that is put away between two steps, and goes on from its numbers alone, is the same one. */
+    @ParameterizedTest
+    @CsvSource({"Q2_K, WEIGHTS, 0", "Q2_K, WEIGHTS, 7", "Q5_1, WEIGHTS, 10", "TQ2_0, ROUNDING, 3", "Q4_1, ROUNDING, 0"})
+    void goesOnWhereItWasLeft(BlockType type, QatSettings.Mode mode, int step) throws IOException {
+        RandomBlock block = block();
+        Map<Layer, BlockTrainer.Coded> start = rounded(block, type);
+        MemoryGradients source = source(block, start, 0);
+        QatSettings settings = settings(mode, 0.01, 0.001).withSteps(14);
+        TrainingLog whole = new BlockTrainer(block.config, settings, source, block.matrices, start).train(14);
+
+        Map<Layer, TrainedLayer> layers = new EnumMap<>(Layer.class);
+        start.forEach((layer, coded) -> layers.put(
+                layer,
+                new TrainedLayer(
+                        type,
+                        layer.rows(block.config),
+                        layer.columns(block.config),
+                        block.matrices.of(layer),
+                        coded.blocks(),
+                        settings.margin())));
+        TrainingLog first =
+                new BlockTrainer(block.config, settings, source, new BlockMatrices(), layers, null).train(step);
+        assertEquals(step, first.steps());
+        Map<Layer, TrainedLayer> later = new EnumMap<>(Layer.class);
+        layers.forEach((layer, trained) -> {
+            List<float[]> copies =
+                    trained.numbers().stream().map(float[]::clone).toList();
+            later.put(layer, new TrainedLayer(type, layer.rows(block.config), layer.columns(block.config), copies));
+        });
+        BlockTrainer rest = new BlockTrainer(block.config, settings, source, new BlockMatrices(), later, first);
+        assertEquals(whole, rest.train(14));
+        BlockTrainer again = new BlockTrainer(block.config, settings, source, block.matrices, start);
+        again.train(14);
+        again.best()
+                .forEach((layer, coded) ->
+                        assertArrayEquals(coded.blocks(), rest.best().get(layer).blocks(), layer.toString()));
+    }
+
+    /** Whichever step is asked for, its batch is the same; no sequence comes again before all others came. */
+    @Test
+    void batchesFollowFromTheStepAlone() {
+        QatSettings settings = settings(QatSettings.Mode.WEIGHTS, 0.01, 0.001);
+        Batches inOrder = new Batches(settings, 28);
+        Batches other = new Batches(settings, 28);
+        assertArrayEquals(new int[] {24, 25, 26, 27}, inOrder.measured());
+        List<int[]> batches = new ArrayList<>();
+        Map<Integer, Integer> seen = new TreeMap<>();
+        for (int step = 0; step < 12; step++) {
+            batches.add(inOrder.of(step));
+            Arrays.stream(batches.get(step)).forEach(sequence -> seen.merge(sequence, 1, Integer::sum));
+        }
+        assertEquals(24, seen.size());
+        assertEquals(Set.of(2), Set.copyOf(seen.values()));
+        for (int step : new int[] {11, 3, 4, 0}) {
+            assertArrayEquals(batches.get(step), other.of(step), "step " + step);
+        }
     }
 
     private static float[] byColumns(RandomBlock block, Layer layer, BlockTrainer.Coded coded) {
