@@ -42,7 +42,7 @@ public final class WriteBehind extends OutputStream {
     public WriteBehind(RangeWriter file, long offset, long expected) {
         this.file = file;
         for (int i = 0; i < BUFFERS; i++) {
-            free.add(new Filled((int) Math.max(1, Math.min(BUFFER_BYTES, expected))));
+            free.add(new Filled(bufferBytes(expected)));
         }
         thread = new SideThread("write behind", () -> write(offset), () -> {
             Filled none = new Filled(0);
@@ -54,7 +54,12 @@ public final class WriteBehind extends OutputStream {
 
     /** Bytes of memory for a range of so many bytes. */
     public static long memory(long expected) {
-        return BUFFERS * Math.min(BUFFER_BYTES, expected);
+        return (long) BUFFERS * bufferBytes(expected);
+    }
+
+    /** No more in all than there is to write. */
+    private static int bufferBytes(long expected) {
+        return (int) Math.max(1, Math.min(BUFFER_BYTES, (expected + BUFFERS - 1) / BUFFERS));
     }
 
     private void write(long offset) throws IOException, InterruptedException {
