@@ -104,7 +104,7 @@ public final class BlockTrainer {
         });
     }
 
-    private static Map<Layer, TrainedLayer> begun(
+    static Map<Layer, TrainedLayer> begun(
             DecoderConfig config, QatSettings settings, BlockMatrices weights, Map<Layer, Coded> start) {
         Map<Layer, TrainedLayer> begun = new EnumMap<>(Layer.class);
         start.forEach((layer, coded) -> begun.put(

@@ -26,6 +26,10 @@ import io.sparkgguf.qat.BlockTrainer;
 import io.sparkgguf.qat.BlockVectors;
 import io.sparkgguf.qat.Layer;
 import io.sparkgguf.qat.MemoryGradients;
+import io.sparkgguf.qat.MemoryModel;
+import io.sparkgguf.qat.ModelSource;
+import io.sparkgguf.qat.ModelTrainer;
+import io.sparkgguf.qat.OutputHead;
 import io.sparkgguf.qat.QatSettings;
 import io.sparkgguf.quant.BlockFormats;
 import io.sparkgguf.storage.LocalStorage;
@@ -33,7 +37,9 @@ import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.BlockType;
 import io.sparkgguf.tensor.Shape;
 import io.sparkgguf.tensor.TensorLocation;
+import java.io.DataInputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -44,10 +50,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Quantizes a small model of the Hugging Face kind block by block, everything in memory on one thread, and tells the error of
- * each block's output by rounding with importance, by GPTQ and by training; at last the divergence of the whole.
+ * each block's output by rounding with importance, by GPTQ and by training; then trains all blocks together, if that is asked
+ * for; at last the divergence of the whole.
  *
  * <pre>
  * mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.QatTrial -Dbench='model=FOLDER text=FILE eval=FILE type=Q2_K method=qat'
@@ -55,7 +63,9 @@ import java.util.Optional;
  *
  * <p>More: {@code blocks}, {@code length} (tokens of a sequence), {@code measure}, {@code most} (sequences), {@code evalChunks}, and the
  * components of {@link QatSettings}: {@code mode}, {@code steps}, {@code batch}, {@code weightRate}, {@code scaleRate}, {@code
- * margin}, {@code heldOut}, {@code every}, {@code patience}. The method is {@code rtn}, {@code gptq}, {@code qat} or {@code
+ * margin}, {@code heldOut}, {@code every}, {@code patience}. {@code together} is the number of steps in which all blocks are
+ * trained together, {@code togetherWeightRate} and {@code togetherScaleRate} their learning rates; {@code keep} names a file
+ * for the blocks before that, which are read from there when it exists. The method is {@code rtn}, {@code gptq}, {@code qat} or {@code
  * qat-rtn}, which starts from rounding.
  */
 public final class QatTrial {
@@ -67,6 +77,7 @@ public final class QatTrial {
     private final BlockType type;
     private final int length;
     private final Integer bos;
+    private final List<Map<Layer, BlockTrainer.Coded>> all = new ArrayList<>();
 
     /** See the class. */
     public static void main(String[] args) throws IOException {
@@ -92,7 +103,7 @@ public final class QatTrial {
         config = DecoderConfig.of(model.architecture(), model.metadata(), original::has);
         tokenizer = TextTokenizer.open(TokenizerFiles.read(storage, folder));
         type = BlockType.valueOf(options.getOrDefault("type", "Q2_K"));
-        length = number("length", 256);
+        length = number("length", 512);
         bos = Integer.valueOf(options.getOrDefault("bos", "4094"));
     }
 
@@ -148,6 +159,117 @@ public final class QatTrial {
     }
 
     private void run() throws IOException {
+        Path kept = options.containsKey("keep") ? Path.of(options.get("keep")) : null;
+        if (kept != null && Files.exists(kept)) {
+            read(kept);
+        } else {
+            blocks();
+            if (kept != null) {
+                write(kept);
+            }
+        }
+        if (number("together", 0) > 0) {
+            together();
+        }
+        if (all.size() == config.blocks()) {
+            evaluate();
+        }
+    }
+
+    private void read(Path file) throws IOException {
+        try (DataInputStream in = new DataInputStream(Files.newInputStream(file))) {
+            for (int block = 0; block < config.blocks(); block++) {
+                Map<Layer, BlockTrainer.Coded> coded = new EnumMap<>(Layer.class);
+                for (Layer layer : Layer.values()) {
+                    byte[] blocks = new byte[Math.toIntExact(type.bytes(layer.size(config)))];
+                    in.readFully(blocks);
+                    coded.put(layer, new BlockTrainer.Coded(type, blocks));
+                }
+                take(block, coded);
+            }
+        }
+    }
+
+    private void write(Path file) throws IOException {
+        try (OutputStream out = Files.newOutputStream(file)) {
+            for (Map<Layer, BlockTrainer.Coded> block : all) {
+                for (BlockTrainer.Coded coded : block.values()) {
+                    out.write(coded.blocks());
+                }
+            }
+        }
+    }
+
+    /** What a block is from now on. */
+    private void take(int block, Map<Layer, BlockTrainer.Coded> coded) {
+        coded.forEach((layer, each) -> {
+            Shape shape = Shape.of(layer.rows(config), layer.columns(config));
+            float[] decoded = new float[layer.size(config)];
+            BlockFormats.of(type).decode(each.blocks(), 0, decoded.length, decoded, 0);
+            student.put(layer.in(block) + ".weight", shape, decoded);
+        });
+        if (block < all.size()) {
+            all.set(block, coded);
+        } else {
+            all.add(coded);
+        }
+    }
+
+    private void together() throws IOException {
+        Decoder teacher = new Decoder(config, original);
+        List<MemoryGradients.Sequence> sequences = new ArrayList<>();
+        for (int[] ids : sequences(options.get("text"), length, number("most", Integer.MAX_VALUE))) {
+            float[] input = new float[length * config.width()];
+            teacher.embed(ids, 0, length, input);
+            float[] target = input.clone();
+            for (int block = 0; block < config.blocks(); block++) {
+                teacher.block(block, target, new int[] {length}, (b, i, x, t, c) -> {}, null);
+            }
+            sequences.add(new MemoryGradients.Sequence(input, target));
+        }
+        List<BlockVectors> vectors = new ArrayList<>();
+        List<BlockMatrices> weights = new ArrayList<>();
+        for (int block = 0; block < config.blocks(); block++) {
+            vectors.add(BlockVectors.read(config, original, block));
+            weights.add(BlockMatrices.read(config, original, block));
+        }
+        OutputHead head = OutputHead.read(config, original);
+        ModelSource source =
+                new MemoryModel(config, vectors, head, head, MemoryGradients.listed(config, sequences), layers(all));
+        QatSettings d = QatSettings.TOGETHER;
+        QatSettings settings = new QatSettings(
+                d.mode(),
+                number("together", d.steps()),
+                number("togetherBatch", d.batch()),
+                real("togetherWeightRate", d.weightRate()),
+                real("togetherScaleRate", d.scaleRate()),
+                d.margin(),
+                number("heldOut", d.heldOut()),
+                number("every", d.measureEvery()),
+                number("patience", d.patience()),
+                d.seed());
+        long start = System.nanoTime();
+        ModelTrainer.Result result = new ModelTrainer(config, settings, source, weights, all).train();
+        System.out.printf(
+                Locale.ROOT,
+                "together: %s, %d steps of %.3f s, %s, held-out divergence %s%n",
+                result.log().end(),
+                result.log().steps(),
+                (System.nanoTime() - start) / 1e9 / result.log().steps(),
+                settings,
+                result.log().heldOut().stream()
+                        .map(divergence -> String.format(Locale.ROOT, "%.5f", divergence))
+                        .toList());
+        for (int block = 0; block < config.blocks(); block++) {
+            take(block, result.blocks().get(block));
+        }
+    }
+
+    private static List<Set<Layer>> layers(List<Map<Layer, BlockTrainer.Coded>> blocks) {
+        return blocks.stream().map(Map::keySet).toList();
+    }
+
+    private void blocks() throws IOException {
         Decoder teacherModel = new Decoder(config, original);
         List<float[]> teacher = new ArrayList<>();
         List<float[]> own = new ArrayList<>();
@@ -160,9 +282,6 @@ public final class QatTrial {
         System.out.printf(Locale.ROOT, "%d sequences of %d tokens, %s%n", own.size(), length, settings());
         for (int block = 0; block < number("blocks", config.blocks()); block++) {
             block(block, teacherModel, teacher, own);
-        }
-        if (number("blocks", config.blocks()) == config.blocks()) {
-            evaluate();
         }
     }
 
@@ -215,12 +334,7 @@ public final class QatTrial {
                     result.training().get(result.training().size() - 1) / byRounding);
         }
         System.out.println();
-        blocks.forEach((layer, coded) -> {
-            Shape shape = Shape.of(layer.rows(config), layer.columns(config));
-            float[] decoded = new float[layer.size(config)];
-            BlockFormats.of(type).decode(coded.blocks(), 0, decoded.length, decoded, 0);
-            student.put(layer.in(block) + ".weight", shape, decoded);
-        });
+        take(block, blocks);
         Decoder studentModel = new Decoder(config, student);
         for (float[] hidden : own) {
             studentModel.block(block, hidden, new int[] {length}, (b, i, x, t, c) -> {}, null);
