@@ -82,6 +82,11 @@ public final class BlockMatrices {
         return matrices.containsKey(layer);
     }
 
+    /** Whether there is none. */
+    public boolean isEmpty() {
+        return matrices.isEmpty();
+    }
+
     /** The matrix itself. */
     public float[] of(Layer layer) {
         float[] matrix = matrices.get(layer);

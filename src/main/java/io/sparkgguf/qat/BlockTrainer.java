@@ -73,7 +73,7 @@ public final class BlockTrainer {
             GradientSource source,
             BlockMatrices weights,
             Map<Layer, Coded> start) {
-        this(config, settings, source, weights, begun(config, settings, source, weights, start), null);
+        this(config, settings, source, weights, checked(config, settings, source, weights, start), null);
         this.start = new EnumMap<>(start);
         best = this.start;
     }
@@ -104,13 +104,19 @@ public final class BlockTrainer {
         });
     }
 
-    private static Map<Layer, TrainedLayer> begun(
+    /** Refuses what cannot be before anything is made of the weights. */
+    private static Map<Layer, TrainedLayer> checked(
             DecoderConfig config,
             QatSettings settings,
             GradientSource source,
             BlockMatrices weights,
             Map<Layer, Coded> start) {
-        new Batches(settings, source.sequences()); // refuses what cannot be before anything is made of the weights
+        new Batches(settings, source.sequences());
+        return begun(config, settings, weights, start);
+    }
+
+    static Map<Layer, TrainedLayer> begun(
+            DecoderConfig config, QatSettings settings, BlockMatrices weights, Map<Layer, Coded> start) {
         Map<Layer, TrainedLayer> begun = new EnumMap<>(Layer.class);
         start.forEach((layer, coded) -> begun.put(
                 layer,

@@ -47,7 +47,7 @@ public final class MemoryGradients implements GradientSource {
     /** @param layers that gradients will be asked for */
     public MemoryGradients(
             DecoderConfig config, BlockVectors vectors, Measure measure, List<Sequence> sequences, Set<Layer> layers) {
-        this(config, vectors, measure, new Listed(config.width(), List.copyOf(sequences)), layers);
+        this(config, vectors, measure, listed(config, sequences), layers);
     }
 
     /** With sequences from elsewhere. */
@@ -58,6 +58,11 @@ public final class MemoryGradients implements GradientSource {
         this.sequences = sequences;
         pass = new BlockPass(config, vectors);
         own = BlockMatrices.zeros(config, layers);
+    }
+
+    /** Sequences that are in memory. */
+    public static Sequences listed(DecoderConfig config, List<Sequence> sequences) {
+        return new Listed(config.width(), List.copyOf(sequences));
     }
 
     private record Listed(int width, List<Sequence> sequences) implements Sequences {

@@ -46,6 +46,9 @@ public record QatSettings(
     public static final QatSettings DEFAULT =
             new QatSettings(Mode.WEIGHTS, DEFAULT_STEPS, 16, DEFAULT_RATE, 0.001, 0.45, 16, 20, 6, 1);
 
+    /** For training all blocks of a model together, behind the training of each: sequences of 512 tokens. */
+    public static final QatSettings TOGETHER = new QatSettings(Mode.WEIGHTS, 120, 12, 0.006, 0.002, 0.45, 12, 30, 3, 1);
+
     /** What is trained. */
     public enum Mode {
         /** Weights, scales and offsets, by AdamW with a learning rate that falls as a cosine. */

@@ -1,9 +1,5 @@
 package io.sparkgguf.bench;
 
-import io.sparkgguf.evaluate.Distributions;
-import io.sparkgguf.evaluate.Divergence;
-import io.sparkgguf.evaluate.Scored;
-import io.sparkgguf.format.safetensors.SafetensorsCheckpoint;
 import io.sparkgguf.gptq.GptqOptions;
 import io.sparkgguf.gptq.HessianFactor;
 import io.sparkgguf.gptq.HessianSummary;
@@ -11,43 +7,40 @@ import io.sparkgguf.gptq.RowSolver;
 import io.sparkgguf.gptq.TilePanels;
 import io.sparkgguf.kernel.Gram;
 import io.sparkgguf.linalg.MemoryTiles;
-import io.sparkgguf.model.CheckpointMapping;
-import io.sparkgguf.model.HfConfig;
 import io.sparkgguf.model.MemoryWeights;
-import io.sparkgguf.model.Model;
-import io.sparkgguf.model.ModelTensor;
 import io.sparkgguf.model.forward.Decoder;
 import io.sparkgguf.model.forward.DecoderConfig;
 import io.sparkgguf.model.forward.LinearInput;
-import io.sparkgguf.model.tokenizer.TextTokenizer;
-import io.sparkgguf.model.tokenizer.TokenizerFiles;
 import io.sparkgguf.qat.BlockMatrices;
 import io.sparkgguf.qat.BlockTrainer;
 import io.sparkgguf.qat.BlockVectors;
 import io.sparkgguf.qat.Layer;
 import io.sparkgguf.qat.MemoryGradients;
+import io.sparkgguf.qat.MemoryModel;
+import io.sparkgguf.qat.ModelSource;
+import io.sparkgguf.qat.ModelTrainer;
+import io.sparkgguf.qat.OutputHead;
 import io.sparkgguf.qat.QatSettings;
 import io.sparkgguf.quant.BlockFormats;
-import io.sparkgguf.storage.LocalStorage;
-import io.sparkgguf.storage.Storage;
 import io.sparkgguf.tensor.BlockType;
 import io.sparkgguf.tensor.Shape;
-import io.sparkgguf.tensor.TensorLocation;
+import java.io.DataInputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
+import java.util.Set;
 
 /**
  * Quantizes a small model of the Hugging Face kind block by block, everything in memory on one thread, and tells the error of
- * each block's output by rounding with importance, by GPTQ and by training; at last the divergence of the whole.
+ * each block's output by rounding with importance, by GPTQ and by training; then trains all blocks together, if that is asked
+ * for; at last the divergence of the whole.
  *
  * <pre>
  * mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.QatTrial -Dbench='model=FOLDER text=FILE eval=FILE type=Q2_K method=qat'
@@ -55,18 +48,21 @@ import java.util.Optional;
  *
  * <p>More: {@code blocks}, {@code length} (tokens of a sequence), {@code measure}, {@code most} (sequences), {@code evalChunks}, and the
  * components of {@link QatSettings}: {@code mode}, {@code steps}, {@code batch}, {@code weightRate}, {@code scaleRate}, {@code
- * margin}, {@code heldOut}, {@code every}, {@code patience}. The method is {@code rtn}, {@code gptq}, {@code qat} or {@code
- * qat-rtn}, which starts from rounding.
+ * margin}, {@code heldOut}, {@code every}, {@code patience}. {@code together} is the number of steps in which all blocks are
+ * trained together, {@code togetherWeightRate} and {@code togetherScaleRate} their learning rates; {@code keep} names a file
+ * for the blocks before that, which are read from there when it exists. The method is {@code rtn}, {@code gptq}, {@code qat} {@code
+ * qat-rtn}, which starts from rounding, or {@code absmean} or {@code absmean-block}: ternary rounding by the mean magnitude of
+ * a tensor or of 256 weights, whatever the type.
  */
 public final class QatTrial {
     private final Map<String, String> options;
     private final DecoderConfig config;
-    private final MemoryWeights original = new MemoryWeights();
+    private final TrialModel model;
+    private final MemoryWeights original;
     private final MemoryWeights student = new MemoryWeights();
-    private final TextTokenizer tokenizer;
     private final BlockType type;
     private final int length;
-    private final Integer bos;
+    private final List<Map<Layer, BlockTrainer.Coded>> all = new ArrayList<>();
 
     /** See the class. */
     public static void main(String[] args) throws IOException {
@@ -79,38 +75,14 @@ public final class QatTrial {
 
     private QatTrial(Map<String, String> options) throws IOException {
         this.options = options;
-        Storage storage = new LocalStorage();
-        String folder = options.get("model");
-        SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.open(storage, folder);
-        HfConfig hf = HfConfig.parse("config.json", Files.readAllBytes(Path.of(folder, "config.json")));
-        Model model = CheckpointMapping.map(hf, Optional.empty(), "trial", checkpoint.tensors());
-        for (ModelTensor tensor : model.tensors()) {
-            float[] values = values(tensor);
-            original.put(tensor.name(), tensor.shape(), values);
-            student.put(tensor.name(), tensor.shape(), values);
+        model = new TrialModel(options.get("model"), Integer.parseInt(options.getOrDefault("bos", "4094")));
+        config = model.config;
+        original = model.original;
+        for (String name : model.names) {
+            student.put(name, original.shape(name), model.values(name));
         }
-        config = DecoderConfig.of(model.architecture(), model.metadata(), original::has);
-        tokenizer = TextTokenizer.open(TokenizerFiles.read(storage, folder));
         type = BlockType.valueOf(options.getOrDefault("type", "Q2_K"));
-        length = number("length", 256);
-        bos = Integer.valueOf(options.getOrDefault("bos", "4094"));
-    }
-
-    private static float[] values(ModelTensor tensor) throws IOException {
-        if (tensor.source() instanceof ModelTensor.Computed computed) {
-            return computed.values();
-        }
-        ModelTensor.Stored stored = (ModelTensor.Stored) tensor.source();
-        TensorLocation at = stored.parts().get(0);
-        byte[] bytes = Files.readAllBytes(Path.of(at.file()));
-        float[] from = new float[Math.toIntExact(tensor.shape().elements())];
-        BlockFormats.of(at.encoding()).decode(bytes, Math.toIntExact(at.offset()), from.length, from, 0);
-        int unit = tensor.shape().rank() == 1 ? 1 : (int) tensor.shape().columns();
-        float[] to = new float[from.length];
-        for (int row = 0; row < to.length / unit; row++) {
-            System.arraycopy(from, (int) stored.order().sourceRow(row) * unit, to, row * unit, unit);
-        }
-        return to;
+        length = number("length", 512);
     }
 
     private int number(String key, int otherwise) {
@@ -136,22 +108,149 @@ public final class QatTrial {
                 d.seed());
     }
 
-    private List<int[]> sequences(String file, int size, int most) throws IOException {
-        int[] ids = tokenizer.ids(Files.readString(Path.of(file)));
-        List<int[]> sequences = new ArrayList<>();
-        for (int at = 0; at + size <= ids.length && sequences.size() < most; at += size) {
-            int[] sequence = Arrays.copyOfRange(ids, at, at + size);
-            sequence[0] = bos;
-            sequences.add(sequence);
+    private void run() throws IOException {
+        if (options.getOrDefault("method", "").startsWith("absmean")) {
+            absmean(options.get("method").equals("absmean-block") ? 256 : Integer.MAX_VALUE);
+            model.evaluate(student, options.get("eval"), number("evalChunks", 1000));
+            return;
         }
-        return sequences;
+        Path kept = options.containsKey("keep") ? Path.of(options.get("keep")) : null;
+        if (kept != null && Files.exists(kept)) {
+            read(kept);
+        } else {
+            blocks();
+            if (kept != null) {
+                write(kept);
+            }
+        }
+        if (number("together", 0) > 0) {
+            together();
+        }
+        if (all.size() == config.blocks()) {
+            model.evaluate(student, options.get("eval"), number("evalChunks", 1000));
+        }
     }
 
-    private void run() throws IOException {
+    /** Makes each weight -s, 0 or s, the nearest to it, s being the mean magnitude of so many weights or of a tensor's. */
+    private void absmean(int most) {
+        for (int block = 0; block < config.blocks(); block++) {
+            for (Layer layer : Layer.values()) {
+                String name = layer.in(block) + ".weight";
+                float[] values = model.values(name);
+                int count = Math.min(most, values.length);
+                for (int at = 0; at < values.length; at += count) {
+                    double sum = 0;
+                    for (int i = at; i < at + count; i++) {
+                        sum += Math.abs(values[i]);
+                    }
+                    float scale = (float) (sum / count);
+                    for (int i = at; i < at + count; i++) {
+                        values[i] = scale * Math.max(-1, Math.min(1, Math.round(values[i] / scale)));
+                    }
+                }
+                student.put(name, original.shape(name), values);
+            }
+        }
+    }
+
+    private void read(Path file) throws IOException {
+        try (DataInputStream in = new DataInputStream(Files.newInputStream(file))) {
+            for (int block = 0; block < config.blocks(); block++) {
+                Map<Layer, BlockTrainer.Coded> coded = new EnumMap<>(Layer.class);
+                for (Layer layer : Layer.values()) {
+                    byte[] blocks = new byte[Math.toIntExact(type.bytes(layer.size(config)))];
+                    in.readFully(blocks);
+                    coded.put(layer, new BlockTrainer.Coded(type, blocks));
+                }
+                take(block, coded);
+            }
+        }
+    }
+
+    private void write(Path file) throws IOException {
+        try (OutputStream out = Files.newOutputStream(file)) {
+            for (Map<Layer, BlockTrainer.Coded> block : all) {
+                for (BlockTrainer.Coded coded : block.values()) {
+                    out.write(coded.blocks());
+                }
+            }
+        }
+    }
+
+    /** What a block is from now on. */
+    private void take(int block, Map<Layer, BlockTrainer.Coded> coded) {
+        coded.forEach((layer, each) -> {
+            Shape shape = Shape.of(layer.rows(config), layer.columns(config));
+            float[] decoded = new float[layer.size(config)];
+            BlockFormats.of(type).decode(each.blocks(), 0, decoded.length, decoded, 0);
+            student.put(layer.in(block) + ".weight", shape, decoded);
+        });
+        if (block < all.size()) {
+            all.set(block, coded);
+        } else {
+            all.add(coded);
+        }
+    }
+
+    private void together() throws IOException {
+        Decoder teacher = new Decoder(config, original);
+        List<MemoryGradients.Sequence> sequences = new ArrayList<>();
+        for (int[] ids : model.sequences(options.get("text"), length, number("most", Integer.MAX_VALUE))) {
+            float[] input = new float[length * config.width()];
+            teacher.embed(ids, 0, length, input);
+            float[] target = input.clone();
+            for (int block = 0; block < config.blocks(); block++) {
+                teacher.block(block, target, new int[] {length}, (b, i, x, t, c) -> {}, null);
+            }
+            sequences.add(new MemoryGradients.Sequence(input, target));
+        }
+        List<BlockVectors> vectors = new ArrayList<>();
+        List<BlockMatrices> weights = new ArrayList<>();
+        for (int block = 0; block < config.blocks(); block++) {
+            vectors.add(BlockVectors.read(config, original, block));
+            weights.add(BlockMatrices.read(config, original, block));
+        }
+        OutputHead head = OutputHead.read(config, original);
+        ModelSource source =
+                new MemoryModel(config, vectors, head, head, MemoryGradients.listed(config, sequences), layers(all));
+        QatSettings d = QatSettings.TOGETHER;
+        QatSettings settings = new QatSettings(
+                d.mode(),
+                number("together", d.steps()),
+                number("togetherBatch", d.batch()),
+                real("togetherWeightRate", d.weightRate()),
+                real("togetherScaleRate", d.scaleRate()),
+                d.margin(),
+                number("heldOut", d.heldOut()),
+                number("every", d.measureEvery()),
+                number("patience", d.patience()),
+                d.seed());
+        long start = System.nanoTime();
+        ModelTrainer.Result result = new ModelTrainer(config, settings, source, weights, all).train();
+        System.out.printf(
+                Locale.ROOT,
+                "together: %s, %d steps of %.3f s, %s, held-out divergence %s%n",
+                result.log().end(),
+                result.log().steps(),
+                (System.nanoTime() - start) / 1e9 / result.log().steps(),
+                settings,
+                result.log().heldOut().stream()
+                        .map(divergence -> String.format(Locale.ROOT, "%.5f", divergence))
+                        .toList());
+        for (int block = 0; block < config.blocks(); block++) {
+            take(block, result.blocks().get(block));
+        }
+    }
+
+    private static List<Set<Layer>> layers(List<Map<Layer, BlockTrainer.Coded>> blocks) {
+        return blocks.stream().map(Map::keySet).toList();
+    }
+
+    private void blocks() throws IOException {
         Decoder teacherModel = new Decoder(config, original);
         List<float[]> teacher = new ArrayList<>();
         List<float[]> own = new ArrayList<>();
-        for (int[] sequence : sequences(options.get("text"), length, number("most", Integer.MAX_VALUE))) {
+        for (int[] sequence : model.sequences(options.get("text"), length, number("most", Integer.MAX_VALUE))) {
             float[] hidden = new float[length * config.width()];
             teacherModel.embed(sequence, 0, length, hidden);
             teacher.add(hidden);
@@ -160,9 +259,6 @@ public final class QatTrial {
         System.out.printf(Locale.ROOT, "%d sequences of %d tokens, %s%n", own.size(), length, settings());
         for (int block = 0; block < number("blocks", config.blocks()); block++) {
             block(block, teacherModel, teacher, own);
-        }
-        if (number("blocks", config.blocks()) == config.blocks()) {
-            evaluate();
         }
     }
 
@@ -215,12 +311,7 @@ public final class QatTrial {
                     result.training().get(result.training().size() - 1) / byRounding);
         }
         System.out.println();
-        blocks.forEach((layer, coded) -> {
-            Shape shape = Shape.of(layer.rows(config), layer.columns(config));
-            float[] decoded = new float[layer.size(config)];
-            BlockFormats.of(type).decode(coded.blocks(), 0, decoded.length, decoded, 0);
-            student.put(layer.in(block) + ".weight", shape, decoded);
-        });
+        take(block, blocks);
         Decoder studentModel = new Decoder(config, student);
         for (float[] hidden : own) {
             studentModel.block(block, hidden, new int[] {length}, (b, i, x, t, c) -> {}, null);
@@ -274,46 +365,5 @@ public final class QatTrial {
             solver.solve(weights, 0, rows, better, 0);
             solved.put(layer, new BlockTrainer.Coded(type, better));
         }
-    }
-
-    private void evaluate() throws IOException {
-        int context = 512;
-        Decoder base = new Decoder(config, original);
-        Decoder model = new Decoder(config, student);
-        Divergence all = null;
-        int scored = Scored.count(context);
-        Distributions baseRows = new Distributions(scored, base.vocabulary());
-        Distributions modelRows = new Distributions(scored, base.vocabulary());
-        for (int[] sequence : sequences(options.get("eval"), context, number("evalChunks", 1000))) {
-            logits(base, sequence, baseRows);
-            logits(model, sequence, modelRows);
-            Divergence one = new Divergence(scored);
-            for (int i = 0; i < scored; i++) {
-                one.add(baseRows, modelRows, i, sequence[Scored.first(context) + i + 1]);
-            }
-            if (all == null) {
-                all = one;
-            } else {
-                all.merge(one);
-            }
-        }
-        System.out.printf(
-                Locale.ROOT,
-                "mean KLD %.5f (+- %.5f), perplexity %.3f, base %.3f%n",
-                all.kld().mean(),
-                all.kld().error(),
-                all.model().perplexity(),
-                all.base().perplexity());
-    }
-
-    private void logits(Decoder decoder, int[] sequence, Distributions rows) throws IOException {
-        float[] hidden = new float[sequence.length * config.width()];
-        decoder.embed(sequence, 0, sequence.length, hidden);
-        for (int block = 0; block < config.blocks(); block++) {
-            decoder.block(block, hidden, new int[] {sequence.length}, (b, i, x, t, c) -> {}, null);
-        }
-        int scored = Scored.count(sequence.length);
-        decoder.logits(hidden, Scored.first(sequence.length) * config.width(), scored, rows.logits());
-        rows.normalize(scored, "model");
     }
 }

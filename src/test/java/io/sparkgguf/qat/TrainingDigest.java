@@ -28,6 +28,7 @@ public final class TrainingDigest {
         train(digest, "llama", BlockType.Q4_0, QatSettings.Mode.WEIGHTS, seed);
         train(digest, "qwen3", BlockType.Q5_1, QatSettings.Mode.WEIGHTS, seed);
         train(digest, "qwen2", BlockType.IQ4_NL, QatSettings.Mode.ROUNDING, seed);
+        trainTogether(digest, seed);
         Random random = new Random(seed);
         for (int pass = 0; pass < KERNEL_PASSES; pass++) {
             kernels(digest, random, 1 + pass % 9);
@@ -58,6 +59,20 @@ public final class TrainingDigest {
         BlockTrainer.Result result = new BlockTrainer(block.config, settings, source, block.matrices, start).train();
         result.blocks().values().forEach(coded -> digest.update(coded.blocks()));
         digest.update((result.training() + " " + result.heldOut()).getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static void trainTogether(MessageDigest digest, long seed) throws IOException {
+        RandomStack stack = new RandomStack("llama", 32, 64, new int[] {4, 2, 8}, 13, seed);
+        QatSettings settings = new QatSettings(QatSettings.Mode.WEIGHTS, 6, 2, 0.05, 0.01, 0.4, 1, 2, 9, seed);
+        ModelTrainer.Result result = new ModelTrainer(
+                        stack.config,
+                        settings,
+                        stack.model(stack.sequences(4, 7)),
+                        stack.matrices,
+                        stack.rounded(BlockType.Q4_0))
+                .train();
+        result.blocks().forEach(block -> block.values().forEach(coded -> digest.update(coded.blocks())));
+        digest.update(result.log().toString().getBytes(StandardCharsets.UTF_8));
     }
 
     private static void kernels(MessageDigest digest, Random random, int number) {
