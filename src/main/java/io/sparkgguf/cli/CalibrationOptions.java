@@ -231,6 +231,16 @@ final class CalibrationOptions {
     Integer qatSteps;
 
     @Option(
+            names = "--qat-model-steps",
+            paramLabel = "N",
+            description =
+                    "Steps in which all blocks are then trained together, towards the predictions of the original model."
+                            + " 0 for none. Default: " + QatSettings.TOGETHER_STEPS
+                            + " where a task of it holds 1 GiB at"
+                            + " the most (models of about 100 million weights), else none.")
+    Integer qatModelSteps;
+
+    @Option(
             names = "--qat-tokens",
             paramLabel = "N",
             description = "Tokens of the calibration to train on at the most. Default: all but the held-out ones.")
@@ -320,7 +330,12 @@ final class CalibrationOptions {
         if (qatRate != null) {
             settings = settings.withRate(QatRequest.requireRate(qatRate));
         }
-        return new QatRequest(qatTensors, settings, qatTokens == null ? 0 : qatTokens, qatSpread);
+        return new QatRequest(
+                qatTensors,
+                settings,
+                qatTokens == null ? 0 : qatTokens,
+                qatModelSteps == null ? QatRequest.AUTO : QatRequest.requireModelSteps(qatModelSteps),
+                qatSpread);
     }
 
     private double correction(CalibrationSettings.Propagate seen) {

@@ -43,6 +43,17 @@ final class Summary {
         out.printf("  method          %s%n", method(report));
         if (report.calibration() != null && report.calibration().training() != null) {
             out.printf("  training        %s%n", training(report.calibration().training()));
+            CalibrationReport.TrainedModel together = report.calibration().together();
+            if (together != null) {
+                out.printf(
+                        Locale.ROOT,
+                        "  all together    %s after %d of %d steps; held-out divergence %.4g, before %.4g%n",
+                        together.end(),
+                        together.bestStep(),
+                        together.steps(),
+                        together.after(),
+                        together.before());
+            }
         }
         List<Report.Tensor> worst = worst(report.tensors());
         out.printf(

@@ -76,13 +76,15 @@ final class BlockLoop {
      * @param seconds of wall time by stage, over all blocks
      * @param notes what was not as asked
      * @param training what became of blocks that were trained; null when none were to be
+     * @param together what became of all blocks that were trained together; null when they were not to be, or not reached
      */
     record Outcome(
             List<UnitResult> units,
             Map<Integer, TensorOutcome> tensors,
             Map<String, Double> seconds,
             List<String> notes,
-            List<CalibrationReport.TrainedBlock> training) {}
+            List<CalibrationReport.TrainedBlock> training,
+            CalibrationReport.TrainedModel together) {}
 
     /** Does it. When files of the work folder turn out lost or damaged, goes back to what made them. */
     Outcome run() throws IOException {
@@ -133,15 +135,17 @@ final class BlockLoop {
                     .anyMatch(later -> !later.inputs().isEmpty());
             block(block, followed);
         }
-        if (calibration.trainsTogether()) {
+        if (calibration.trainsSideBySide()) {
             train(blocks);
         }
+        CalibrationReport.TrainedModel together = trainTogether(blocks);
         return new Outcome(
                 List.of(stages.results()),
                 outcomes,
                 stages.seconds(),
                 List.copyOf(notes),
-                calibration.qat() == null ? null : training.reports());
+                calibration.qat() == null ? null : training.reports(),
+                together);
     }
 
     /** Tensors that are of no block. */
@@ -207,7 +211,7 @@ final class BlockLoop {
             ShardTasks.Outcome nonFinite = hidden.require(block.index()).orElse(null);
             isFinite(nonFinite != null ? nonFinite : training.see(block));
         }
-        if (!calibration.trainsTogether()) {
+        if (!calibration.trainsSideBySide()) {
             train(List.of(block));
         }
         if (seal == null) {
@@ -227,6 +231,23 @@ final class BlockLoop {
             notes.addAll(found);
             told += found.size(); // training tells them again by itself
         }
+    }
+
+    /** Trains all blocks together, if they are to be and calibration came to the last one. */
+    private CalibrationReport.TrainedModel trainTogether(List<CalibrationPlan.Block> blocks) throws IOException {
+        if (calibration.qat() == null) {
+            return null;
+        }
+        calibration.qat().whyNotTogether().ifPresent(why -> progress.say("spark-gguf: " + why));
+        if (!calibration.qat().trainsTogether()) {
+            return null;
+        }
+        if (endedBy != null) {
+            notes.add("all blocks are not trained together, for calibration ended early");
+            return null;
+        }
+        return new ModelTraining(session, stages, settings.allowNonFinite(), progress)
+                .train(blocks.subList(0, calibration.config().blocks()), outcomes, notes);
     }
 
     /** Sees inputs of a block; null when an activation is no finite number. */

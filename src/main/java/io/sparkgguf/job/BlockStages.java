@@ -1,6 +1,7 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.calibrate.Shard;
+import io.sparkgguf.job.qat.TrainedBlock;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
 import io.sparkgguf.job.stage.Stage;
@@ -162,6 +163,13 @@ final class BlockStages {
     /** The file of a unit that is done. */
     String part(int unit) {
         return work.part(results[unit].part());
+    }
+
+    /** What the training of a tensor begins with. */
+    TrainedBlock.Start start(int tensor) {
+        List<String> parts = new ArrayList<>();
+        unitsOf(tensor).forEach(unit -> parts.add(part(unit.id())));
+        return new TrainedBlock.Start(plan.tensors().get(tensor).type(), parts);
     }
 
     /** Bytes that a task of a kind holds. */

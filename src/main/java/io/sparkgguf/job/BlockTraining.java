@@ -4,9 +4,7 @@ import io.sparkgguf.job.qat.TrainedBlock;
 import io.sparkgguf.job.qat.TrainingTasks;
 import io.sparkgguf.job.stage.Progress;
 import io.sparkgguf.job.stage.Session;
-import io.sparkgguf.job.stage.Stage;
 import io.sparkgguf.job.work.Journal;
-import io.sparkgguf.job.work.Noted;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.qat.Layer;
@@ -135,7 +133,7 @@ final class BlockTraining {
         CalibrationFolder folder = stages.calibration().folder();
         storage.createFolder(folder.training(storage, index));
         ShardTasks tasks = stages.tasks(null);
-        boolean keep = qat.together();
+        boolean keep = qat.sideBySide();
         return stages
                 .shards(
                         TEACH,
@@ -173,7 +171,7 @@ final class BlockTraining {
         List<TrainingCourse> open = new ArrayList<>();
         for (CalibrationPlan.Block block : blocks) {
             if (ended(block.index()) == null) {
-                open.add(new TrainingCourse(trained(block), name(block.index(), TRAIN), all));
+                open.add(TrainingCourse.of(trained(block), name(block.index(), TRAIN), all));
             }
         }
         TrainingStages training = new TrainingStages(session, stages, progress);
@@ -201,13 +199,7 @@ final class BlockTraining {
     private TrainedBlock trained(CalibrationPlan.Block block) {
         EnumMap<Layer, Integer> layers = layers(block);
         EnumMap<Layer, TrainedBlock.Start> starts = new EnumMap<>(Layer.class);
-        layers.forEach((layer, tensor) -> starts.put(
-                layer,
-                new TrainedBlock.Start(
-                        plan.tensors().get(tensor).type(),
-                        new ArrayList<>(stages.unitsOf(tensor).stream()
-                                .map(unit -> stages.part(unit.id()))
-                                .toList()))));
+        layers.forEach((layer, tensor) -> starts.put(layer, stages.start(tensor)));
         CalibrationFolder folder = stages.calibration().folder();
         return new TrainedBlock(
                 block.index(),
@@ -266,7 +258,7 @@ final class BlockTraining {
                         Math.round(ended.seconds() * 1000) / 1000.0));
     }
 
-    private static Double finite(double value) {
+    static Double finite(double value) {
         return Double.isFinite(value) ? ReportBuilder.significant(value) : null;
     }
 
@@ -293,19 +285,7 @@ final class BlockTraining {
             }
         });
         String stage = name(index, TRAINED);
-        TrainedUnits cutter = new TrainedUnits(storage, stages.work().parts(), TRAINED, allowNonFinite);
-        List<SolveTask.Result> results = stages.run(
-                TRAINED,
-                stage,
-                Stage.of(stage, items, Noted.of(cutter::run))
-                        .describe(TensorNames.behind(
-                                stage, items.stream().map(item -> item.unit().name())))
-                        .cost(item -> item.unit().elements())
-                        .size(item -> item.unit().sourceBytes() + item.unit().bytes())
-                        .memory(item -> item.unit().memory() + 2L * item.bytes()),
-                item -> Integer.toString(item.unit().id()),
-                SolveTask.Result.class);
-        results.forEach(result -> stages.results()[result.unit().unit()] = result.unit());
+        new TrainedUnits(storage, stages.work().parts(), TRAINED, allowNonFinite).cut(stages, stage, items);
         for (String kind : SOLVERS) {
             stages.replaceUnits(
                     name(index, kind),

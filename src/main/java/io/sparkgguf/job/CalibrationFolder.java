@@ -103,6 +103,26 @@ record CalibrationFolder(String folder) implements Serializable {
         return storage.resolve(training(storage, block), "target-shard-%06d".formatted(shard.id()));
     }
 
+    /** All that the training of all blocks together needs. */
+    String modelTraining(Storage storage) {
+        return storage.resolve(folder, "training-model");
+    }
+
+    /** What of that is a block's. */
+    String modelTraining(Storage storage, int block) {
+        return storage.resolve(modelTraining(storage), "block-%04d".formatted(block));
+    }
+
+    /** The embedded tokens of a shard, as the quantized model has them. */
+    String modelInput(Storage storage, Shard shard) {
+        return storage.resolve(modelTraining(storage), "input-shard-%06d".formatted(shard.id()));
+    }
+
+    /** What the original blocks make of a shard. */
+    String modelTarget(Storage storage, Shard shard) {
+        return storage.resolve(modelTraining(storage), "target-shard-%06d".formatted(shard.id()));
+    }
+
     /** Says that a block is done. */
     String manifest(Storage storage, int block) {
         return storage.resolve(folder, block < 0 ? "start.done" : "block-%04d.done".formatted(block));

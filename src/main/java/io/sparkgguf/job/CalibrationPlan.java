@@ -92,8 +92,8 @@ final class CalibrationPlan {
     }
 
     /** Whether blocks are trained side by side, once all are solved. */
-    boolean trainsTogether() {
-        return qat != null && qat.together();
+    boolean trainsSideBySide() {
+        return qat != null && qat.sideBySide();
     }
 
     /** Whether the head is calibrated, after the last block. */
@@ -341,6 +341,7 @@ final class CalibrationPlan {
                 new CalibrationDisk(this, plan).most(blocks),
                 null,
                 null,
+                null,
                 null);
     }
 
@@ -378,6 +379,9 @@ final class CalibrationPlan {
                         .orElse(0));
         if (qat != null) {
             memory.put("teach", memory.get("forward"));
+            if (qat.trainsTogether()) {
+                memory.put(ModelTraining.TEACH, memory.get("forward"));
+            }
             memory.putAll(qat.memory(plan, blocks));
         }
         return memory;

@@ -42,10 +42,13 @@ final class QatCost {
         trained.forEach(layers -> stages.add(teach()));
         if (!qat.wholeBlocks()) {
             trained.forEach(layers -> steps(layers, stages));
-        } else if (qat.together()) {
+        } else if (qat.sideBySide()) {
             rounds(trained, stages);
         } else {
             trained.forEach(layers -> rounds(List.of(layers), stages));
+        }
+        if (qat.trainsTogether()) {
+            together(trained, stages);
         }
         return stages;
     }
@@ -75,7 +78,7 @@ final class QatCost {
     private StageCost teach() {
         StageCost stage = StageCost.of("teach");
         for (Shard shard : qat.shards()) {
-            long moved = HiddenStates.length(shard, config.width()) * (qat.together() ? 2 : 1);
+            long moved = HiddenStates.length(shard, config.width()) * (qat.sideBySide() ? 2 : 1);
             long read = moved + Short.BYTES * weights();
             stage = stage.with(
                     pass(shard.tokens(), qat.longest(), 2) + CostModel.fileSeconds(read + moved),
@@ -84,6 +87,67 @@ final class QatCost {
                     moved);
         }
         return stage;
+    }
+
+    /** All blocks, step by step: gradients of sequences, then layers. */
+    private void together(List<Set<Layer>> trained, List<StageCost> stages) {
+        int length = qat.longest();
+        StageCost teach = StageCost.of(ModelTraining.TEACH);
+        for (Shard shard : qat.shards()) {
+            long moved = 2 * HiddenStates.length(shard, config.width());
+            long read = Short.BYTES * config.blocks() * weights();
+            teach = teach.with(
+                    config.blocks() * pass(shard.tokens(), length, 2) + CostModel.fileSeconds(read + moved),
+                    memory.get(ModelTraining.TEACH),
+                    read,
+                    moved);
+        }
+        stages.add(teach);
+        long values =
+                trained.stream().mapToLong(layers -> bytes(config, layers)).sum();
+        long read = values + states(length);
+        double head = CostModel.productSeconds(2.0 * length * config.width() * config.vocabulary());
+        double measured = config.blocks() * pass(length, length, 2) + 2 * head;
+        double gradient = config.blocks() * pass(length, length, OPERATIONS) + 3 * head;
+        for (int step = 1; step <= qat.modelSettings().steps(); step++) {
+            stages.add(StageCost.of(TrainingStages.MODEL)
+                    .with(
+                            qat.modelBatch(),
+                            gradient + CostModel.fileSeconds(read + values),
+                            memory.get(TrainingStages.MODEL),
+                            read,
+                            values));
+            StageCost moved = StageCost.of("layers");
+            for (Set<Layer> layers : trained) {
+                moved = moved(moved, layers, qat.modelBatch());
+            }
+            stages.add(moved);
+            if (step % qat.modelSettings().measureEvery() == 0
+                    || step == qat.modelSettings().steps()) {
+                stages.add(StageCost.of(TrainingStages.MODEL)
+                        .with(
+                                qat.heldOut(),
+                                measured + CostModel.fileSeconds(read),
+                                memory.get(TrainingStages.MODEL),
+                                read,
+                                0));
+            }
+        }
+    }
+
+    private StageCost moved(StageCost stage, Set<Layer> layers, int batch) {
+        StageCost moved = stage;
+        for (Layer layer : layers) {
+            long one = bytes(config, List.of(layer));
+            long in = (STATE + batch) * one;
+            long out = (STATE + 1) * one;
+            moved = moved.with(
+                    CostModel.trainSeconds(one / Float.BYTES) + CostModel.fileSeconds(in + out),
+                    memory.get("layers"),
+                    in,
+                    out);
+        }
+        return moved;
     }
 
     /** Blocks side by side, each by one task, from one measurement to the next. */
@@ -119,18 +183,7 @@ final class QatCost {
                             memory.get("gradients"),
                             read,
                             values));
-            StageCost moved = StageCost.of("layers");
-            for (Layer layer : layers) {
-                long one = bytes(config, List.of(layer));
-                long in = (STATE + qat.batch()) * one;
-                long out = (STATE + 1) * one;
-                moved = moved.with(
-                        CostModel.trainSeconds(one / Float.BYTES) + CostModel.fileSeconds(in + out),
-                        memory.get("layers"),
-                        in,
-                        out);
-            }
-            stages.add(moved);
+            stages.add(moved(StageCost.of("layers"), layers, qat.batch()));
             if (step % qat.settings().measureEvery() == 0
                     || step == qat.settings().steps()) {
                 stages.add(StageCost.of("gradients")

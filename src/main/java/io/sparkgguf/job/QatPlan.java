@@ -22,6 +22,7 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** What training does to a plan's tensors: which layers are trained, on which sequences, and by which tasks. */
 final class QatPlan {
@@ -34,6 +35,7 @@ final class QatPlan {
     private final List<Chosen> training = new ArrayList<>();
     private final List<Chosen> heldOut = new ArrayList<>();
     private final QatSettings settings;
+    private final QatSettings modelSettings;
 
     /** A sequence of a shard. */
     private record Chosen(Shard shard, int first, int index, int tokens) {}
@@ -48,9 +50,54 @@ final class QatPlan {
         for (Shard shard : tokens.shards()) {
             choose(shard, shard.heldOut() ? (long) asked.heldOut() * QatRequest.SETTLED_LENGTH : most);
         }
-        int ofStep = (int)
-                Math.max(1, Math.round((double) asked.batch() * QatRequest.SETTLED_LENGTH / tokens.sequenceLength()));
-        settings = asked.withSequences(Math.min(ofStep, Math.max(1, training.size())), Math.max(1, heldOut.size()));
+        settings = scaled(asked, tokens.sequenceLength());
+        QatSettings together = QatSettings.TOGETHER;
+        modelSettings = scaled(
+                together.withMode(asked.mode())
+                        .withRate(Math.min(1, together.weightRate() * asked.weightRate() / QatSettings.DEFAULT_RATE))
+                        .withSteps(modelSteps()),
+                tokens.sequenceLength());
+    }
+
+    /** With as many sequences of a step as have its tokens. */
+    private QatSettings scaled(QatSettings asked, int length) {
+        int ofStep = (int) Math.max(1, Math.round((double) asked.batch() * QatRequest.SETTLED_LENGTH / length));
+        return asked.withSequences(Math.min(ofStep, Math.max(1, training.size())), Math.max(1, heldOut.size()));
+    }
+
+    private int modelSteps() {
+        if (request.modelSteps() != QatRequest.AUTO) {
+            return request.modelSteps();
+        }
+        return modelMemory() <= QatRequest.MODEL_MEMORY ? QatSettings.TOGETHER.steps() : 0;
+    }
+
+    private long modelMemory() {
+        return TrainingTasks.modelPassMemory(config, longest());
+    }
+
+    /** Whether all blocks are trained together, behind the training of each. */
+    boolean trainsTogether() {
+        return modelSettings.steps() > 0;
+    }
+
+    /** Why they are not although nobody said so. */
+    Optional<String> whyNotTogether() {
+        return trainsTogether() || request.modelSteps() != QatRequest.AUTO
+                ? Optional.empty()
+                : Optional.of(
+                        "all blocks are not trained together: a task would hold %.1f GiB; --qat-model-steps N asks for it all the same"
+                                .formatted(modelMemory() / (double) (1 << 30)));
+    }
+
+    /** How all blocks are trained together. */
+    QatSettings modelSettings() {
+        return modelSettings;
+    }
+
+    /** Sequences of a step of all blocks. */
+    int modelBatch() {
+        return Math.min(modelSettings.batch(), training.size());
     }
 
     private void choose(Shard shard, long most) {
@@ -133,7 +180,7 @@ final class QatPlan {
         for (String pattern : request.tensors()) {
             if (layers.stream()
                     .noneMatch(choice ->
-                            new QatRequest(List.of(pattern), settings, 0, request.spread()).pattern(choice.name())
+                            new QatRequest(List.of(pattern), settings, 0, 0, request.spread()).pattern(choice.name())
                                     != null)) {
                 throw new InvalidInputException("Cannot use --qat-tensors \"" + pattern
                         + "\": no linear layer of a block has it in its name, for example blk.0.attn_q.weight");
@@ -155,7 +202,7 @@ final class QatPlan {
     }
 
     /** Whether all blocks are trained side by side, once all are solved. */
-    boolean together() {
+    boolean sideBySide() {
         return original && request.spread() != QatRequest.Spread.SEQUENCES;
     }
 
@@ -212,8 +259,27 @@ final class QatPlan {
                         chosen.first(),
                         chosen.index(),
                         chosen.tokens(),
-                        together() ? folder.trainingInput(storage, block, shard) : folder.hidden(storage, block, shard),
+                        sideBySide()
+                                ? folder.trainingInput(storage, block, shard)
+                                : folder.hidden(storage, block, shard),
                         folder.trainingTarget(storage, block, shard)));
+            }
+        }
+        return sequences;
+    }
+
+    /** The sequences of all blocks together, and their files. */
+    List<TrainedSequence> modelSequences(Storage storage, CalibrationFolder folder) {
+        List<TrainedSequence> sequences = new ArrayList<>();
+        for (List<Chosen> part : List.of(training, heldOut)) {
+            for (Chosen chosen : part) {
+                sequences.add(new TrainedSequence(
+                        chosen.shard(),
+                        chosen.first(),
+                        chosen.index(),
+                        chosen.tokens(),
+                        folder.modelInput(storage, chosen.shard()),
+                        folder.modelTarget(storage, chosen.shard())));
             }
         }
         return sequences;
@@ -235,6 +301,10 @@ final class QatPlan {
             if (types.isEmpty()) {
                 continue;
             }
+            if (trainsTogether()) {
+                memory.put(TrainingStages.MODEL, modelMemory());
+                memory.merge("layers", TrainingTasks.moveMemory(config, types), Math::max);
+            }
             if (wholeBlocks()) {
                 memory.merge("train", TrainingTasks.memory(config, types, longest()), Math::max);
             } else {
@@ -252,20 +322,24 @@ final class QatPlan {
                 .sum();
         long most = 0;
         int trained = 0;
+        long allWeights = 0;
         for (CalibrationPlan.Block block : blocks) {
             EnumMap<Layer, Integer> layers = layers(plan, block);
             long weights = BlockMatrices.memory(config, layers.keySet());
             trained += layers.isEmpty() ? 0 : 1;
+            allWeights += weights;
             // weights and two moments, as they were and as they are; values of two steps; gradients
             most = Math.max(most, wholeBlocks() ? 7 * weights : (9 + batch()) * weights);
         }
-        return together() ? trained * (2 * states + most) : states + most;
+        long together = trainsTogether() ? 2 * states + (9 + modelBatch()) * allWeights : 0;
+        return Math.max(together, sideBySide() ? trained * (2 * states + most) : states + most);
     }
 
     /** What the file says of its training. */
     void describe(Metadata metadata) {
         metadata.putString("quantize.qat.mode", settings.mode().name().toLowerCase(java.util.Locale.ROOT))
                 .putU32("quantize.qat.steps", settings.steps())
+                .putU32("quantize.qat.model_steps", modelSettings.steps())
                 .putU32("quantize.qat.tokens_count", tokens());
     }
 }

@@ -246,7 +246,7 @@ final class ReportBuilder {
                 ? null
                 : prepared.calibration()
                         .report(prepared.plan())
-                        .measured(rounded(loop.seconds()), fallbacks(), loop.training());
+                        .measured(rounded(loop.seconds()), fallbacks(), loop.training(), loop.together());
     }
 
     /** Tensors that calibration was to improve and did not, with the reason. */

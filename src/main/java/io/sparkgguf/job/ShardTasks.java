@@ -178,6 +178,28 @@ final class ShardTasks implements Serializable {
                         storage, folder.trainingTarget(storage, block, shard), shard, block + 1, config.width()));
     }
 
+    /** Writes a shard's embedded tokens by the weights that now are, and what all original blocks make of the original ones. */
+    Outcome teachModel(Tokens tokens) throws IOException {
+        Shard shard = tokens.shard();
+        int width = config.width();
+        int blocks = config.blocks();
+        HiddenStates input = new HiddenStates(storage, folder.modelInput(storage, shard), shard, 0, width);
+        HiddenStates target = new HiddenStates(storage, folder.modelTarget(storage, shard), shard, blocks, width);
+        Outcome embedded = run(shard, weights, 0, source -> embed(tokens, new Decoder(config, source), input));
+        Outcome taught = run(shard, originalWeights(), KEPT_BYTES, source -> {
+            Decoder decoder = new Decoder(config, source);
+            float[] states = new float[Math.multiplyExact(largest(shard), width)];
+            target.write(shard.batches(BATCH_TOKENS), batch -> {
+                decoder.embed(tokens.ids(), batch.firstToken(), batch.tokens(), states);
+                for (int block = 0; block < blocks; block++) {
+                    decoder.block(block, states, batch.ends(), BlockObserver.NONE, null);
+                }
+                return states;
+            });
+        });
+        return embedded.nonFinite() != null ? embedded : taught;
+    }
+
     private Outcome propagate(BlendedWeights by, HiddenStates from, HiddenStates to) throws IOException {
         return run(from.shard(), by, KEPT_BYTES, source -> {
             Decoder decoder = new Decoder(config, source);

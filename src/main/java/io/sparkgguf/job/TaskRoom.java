@@ -29,12 +29,22 @@ final class TaskRoom {
     private record Kind(String what, String remedy) {}
 
     private static final Map<String, Kind> KINDS = Map.of(
-            "forward", new Kind("taking a batch of tokens through a block", null),
-            "inputs", new Kind("seeing what a block's layers read", null),
-            "hessians", new Kind("summing Hessians", LESS_TILES),
-            "factors", new Kind("factoring a Hessian", LESS_TILES),
-            "teach", new Kind("taking a batch of tokens through an original block", null),
-            "train", new Kind("training a whole block", "--qat-spread sequences, which shares its steps out"),
-            "gradients", new Kind("the gradient of a sequence through a block", "a shorter --sequence-length"),
-            "layers", new Kind("a step of the largest layer of a block", null));
+            "forward",
+            new Kind("taking a batch of tokens through a block", null),
+            "inputs",
+            new Kind("seeing what a block's layers read", null),
+            "hessians",
+            new Kind("summing Hessians", LESS_TILES),
+            "factors",
+            new Kind("factoring a Hessian", LESS_TILES),
+            "teach",
+            new Kind("taking a batch of tokens through an original block", null),
+            "train",
+            new Kind("training a whole block", "--qat-spread sequences, which shares its steps out"),
+            "gradients",
+            new Kind("the gradient of a sequence through a block", "a shorter --sequence-length"),
+            TrainingStages.MODEL,
+            new Kind("the gradient of a sequence through all blocks", "--qat-model-steps 0"),
+            "layers",
+            new Kind("a step of the largest layer of a block", null));
 }

@@ -1,6 +1,8 @@
 package io.sparkgguf.job;
 
 import io.sparkgguf.job.qat.TrainingTasks;
+import io.sparkgguf.job.stage.Stage;
+import io.sparkgguf.job.work.Noted;
 import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.quant.BlockFormats;
@@ -10,6 +12,7 @@ import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.WholeFile;
 import java.io.IOException;
 import java.io.Serializable;
+import java.util.List;
 
 /** Cuts the blocks of trained layers into the parts of their units, and measures them against the checkpoint's weights. */
 record TrainedUnits(Storage storage, String partFolder, String kind, boolean allowNonFinite) implements Serializable {
@@ -22,7 +25,25 @@ record TrainedUnits(Storage storage, String partFolder, String kind, boolean all
      */
     record Item(WorkUnit unit, String blocks, int bytes) implements Serializable {}
 
-    SolveTask.Result run(Item item) throws IOException {
+    /** Cuts units in a stage of this name, and has their parts stand for them from then on. */
+    void cut(BlockStages stages, String stage, List<Item> items) throws IOException {
+        stages.run(
+                        "trained",
+                        stage,
+                        Stage.of(stage, items, Noted.of(this::run))
+                                .describe(TensorNames.behind(
+                                        stage,
+                                        items.stream().map(item -> item.unit().name())))
+                                .cost(item -> item.unit().elements())
+                                .size(item ->
+                                        item.unit().sourceBytes() + item.unit().bytes())
+                                .memory(item -> item.unit().memory() + 2L * item.bytes()),
+                        item -> Integer.toString(item.unit().id()),
+                        SolveTask.Result.class)
+                .forEach(result -> stages.results()[result.unit().unit()] = result.unit());
+    }
+
+    private SolveTask.Result run(Item item) throws IOException {
         long start = System.nanoTime();
         WorkUnit unit = item.unit();
         byte[] all = TrainingTasks.readBlocks(storage, item.blocks(), item.bytes());

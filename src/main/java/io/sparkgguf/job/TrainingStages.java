@@ -16,10 +16,15 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
-/** The stages of trainings: whole blocks, each by one task for some steps, or the sequences and then the layers of a step. */
+/** The stages of trainings: whole blocks, each by one task for some steps, or the sequences and then the layers of a step, of one block or of all. */
 final class TrainingStages {
+    /** A sequence through all blocks. */
+    static final String MODEL = "model gradients";
+
     private final Session session;
     private final BlockStages stages;
     private final Journal journal;
@@ -44,8 +49,8 @@ final class TrainingStages {
         Reached reached = journal.known(course.key(), TrainingCourse.STATE, Reached.class);
         if (reached != null) {
             course.reached(reached.log(), reached.seconds());
-            progress.say("spark-gguf: the training of block %d goes on at step %d"
-                    .formatted(course.block().index(), reached.log().steps()));
+            progress.say("spark-gguf: the training of %s goes on at step %d"
+                    .formatted(course.what(), reached.log().steps()));
         }
     }
 
@@ -53,9 +58,7 @@ final class TrainingStages {
     private void keep(TrainingCourse course, List<Written> files) throws IOException {
         List<Written> before = journal.files(course.key(), TrainingCourse.STATE);
         List<Written> now = new ArrayList<>(files);
-        List<String> best = course.block().layers().keySet().stream()
-                .map(layer -> tasks.blocks(course.block(), layer, course.log().bestStep()))
-                .toList(); // may be of an earlier time
+        List<String> best = best(course); // may be of an earlier time
         now.removeIf(file -> isBlocks(course, file) && !best.contains(file.file()));
         before.stream()
                 .filter(file -> best.contains(file.file()) && files.stream().noneMatch(file::equals))
@@ -70,9 +73,21 @@ final class TrainingStages {
         }
     }
 
+    /** The files of a training's best blocks. */
+    List<String> best(TrainingCourse course) {
+        List<String> best = new ArrayList<>();
+        for (TrainedBlock block : course.blocks()) {
+            for (Layer layer : block.layers().keySet()) {
+                best.add(tasks.blocks(block, layer, course.log().bestStep()));
+            }
+        }
+        return best;
+    }
+
     private boolean isBlocks(TrainingCourse course, Written file) {
-        return course.block().layers().keySet().stream()
-                .anyMatch(layer -> file.file().endsWith(suffix(course.block(), layer)));
+        return course.blocks().stream()
+                .anyMatch(block -> block.layers().keySet().stream()
+                        .anyMatch(layer -> file.file().endsWith(suffix(block, layer))));
     }
 
     private String suffix(TrainedBlock block, Layer layer) {
@@ -118,11 +133,10 @@ final class TrainingStages {
         return results;
     }
 
-    /** Trains a block, each step's sequences by many tasks. */
+    /** Trains a block or all together, each step's sequences by many tasks. */
     void sequences(TrainingCourse course) throws IOException {
         recall(course);
-        TrainedBlock block = course.block();
-        Batches batches = new Batches(block.settings(), block.sequences().size());
+        Batches batches = new Batches(course.settings(), course.sequences().size());
         long start = System.nanoTime();
         double before = course.seconds();
         if (course.log() == null) {
@@ -141,13 +155,15 @@ final class TrainingStages {
             int[] batch = batches.of(step);
             TrainingLog log = course.log().stepped(gradients(course, batch, step));
             if (!log.diverged()) {
-                boolean measured = log.isMeasured(block.settings());
+                boolean measured = log.isMeasured(course.settings());
                 kept = move(course, step + 1, batch.length, measured);
-                for (String file : tasks.passing(block, step, batch.length)) {
-                    storage.delete(file);
+                for (TrainedBlock block : course.blocks()) {
+                    for (String file : tasks.passing(block, step, batch.length)) {
+                        storage.delete(file);
+                    }
                 }
-                if (step % block.settings().measureEvery() != 0) { // else it is what the journal tells of
-                    for (String file : tasks.states(block, step)) {
+                if (step % course.settings().measureEvery() != 0) { // else it is what the journal tells of
+                    for (String file : states(course, step)) {
                         storage.delete(file);
                     }
                 }
@@ -156,7 +172,7 @@ final class TrainingStages {
                 }
             }
             course.reached(log, before + (System.nanoTime() - start) / 1e9);
-            if (log.diverged() || log.isMeasured(block.settings())) {
+            if (log.diverged() || log.isMeasured(course.settings())) {
                 keep(course, log.diverged() ? List.of() : kept);
                 progress.say(course.line(saidSteps, saidSeconds));
                 saidSteps = log.steps();
@@ -165,28 +181,40 @@ final class TrainingStages {
         }
     }
 
-    /** The mean squared error of a batch, whose sequences' gradients are written. */
+    /** The error of a batch, whose sequences' gradients are written. */
     private double gradients(TrainingCourse course, int[] batch, int step) throws IOException {
-        List<Double> errors = run(
-                "gradients",
-                Stage.of(course.key(), passes(course, batch, step), tasks::gradient)
-                        .describe(
-                                course.key() + ", step " + (step + 1) + ": gradients of " + batch.length + " sequences")
-                        .size(pass -> tokens(course, pass), Progress.Unit.TOKENS));
-        return mean(course, batch, errors);
+        String what = "step " + (step + 1) + ": gradients of " + batch.length + " sequences";
+        return mean(
+                course,
+                batch,
+                course.model() == null
+                        ? run("gradients", what, course, blockPasses(course, batch, step), tasks::gradient)
+                        : run(MODEL, what, course, modelPasses(course, batch, step), tasks::modelGradient));
     }
 
     private double measure(TrainingCourse course, Batches batches, int step) throws IOException {
         int[] measured = batches.measured();
-        List<Double> errors = run(
-                "gradients",
-                Stage.of(course.key(), passes(course, measured, step), tasks::error)
-                        .describe(course.key() + ", behind step " + step + ": held-out error")
-                        .size(pass -> tokens(course, pass), Progress.Unit.TOKENS));
-        return mean(course, measured, errors);
+        String what = "behind step " + step + ": held-out error";
+        return mean(
+                course,
+                measured,
+                course.model() == null
+                        ? run("gradients", what, course, blockPasses(course, measured, step), tasks::error)
+                        : run(MODEL, what, course, modelPasses(course, measured, step), tasks::divergence));
     }
 
-    private static ArrayList<TrainingTasks.Pass> passes(TrainingCourse course, int[] sequences, int step) {
+    private <T extends Serializable> List<Double> run(
+            String kind, String what, TrainingCourse course, ArrayList<T> passes, Stage.Task<T, Double> task)
+            throws IOException {
+        long tokens = course.sequences().get(0).tokens();
+        return run(
+                kind,
+                Stage.of(course.key(), passes, task)
+                        .describe(course.key() + ", " + what)
+                        .size(pass -> tokens, Progress.Unit.TOKENS));
+    }
+
+    private static ArrayList<TrainingTasks.Pass> blockPasses(TrainingCourse course, int[] sequences, int step) {
         ArrayList<TrainingTasks.Pass> passes = new ArrayList<>();
         for (int place = 0; place < sequences.length; place++) {
             passes.add(new TrainingTasks.Pass(course.block(), place, sequences[place], step));
@@ -194,27 +222,34 @@ final class TrainingStages {
         return passes;
     }
 
-    private static long tokens(TrainingCourse course, TrainingTasks.Pass pass) {
-        return course.block().sequences().get(pass.sequence()).tokens();
+    private static ArrayList<TrainingTasks.ModelPass> modelPasses(TrainingCourse course, int[] sequences, int step) {
+        ArrayList<TrainingTasks.ModelPass> passes = new ArrayList<>();
+        for (int place = 0; place < sequences.length; place++) {
+            passes.add(new TrainingTasks.ModelPass(course.model(), place, sequences[place], step));
+        }
+        return passes;
     }
 
     /** As one task adds them up: sequence by sequence. */
     private static double mean(TrainingCourse course, int[] sequences, List<Double> errors) {
         double sum = 0;
-        long elements = 0;
+        long terms = 0;
         for (int i = 0; i < sequences.length; i++) {
             sum += errors.get(i);
-            elements += (long) course.block().sequences().get(sequences[i]).tokens()
-                    * course.block().config().width();
+            terms += course.terms(sequences[i]);
         }
-        return sum / elements;
+        return sum / terms;
     }
 
     /** Moves all layers, and tells their files. */
     private List<Written> move(TrainingCourse course, int step, int sequences, boolean measured) throws IOException {
         ArrayList<TrainingTasks.Move> moves = new ArrayList<>();
-        for (Layer layer : course.block().layers().keySet()) {
-            moves.add(new TrainingTasks.Move(course.block(), layer, step, sequences, measured));
+        Set<String> passing = new HashSet<>();
+        for (TrainedBlock block : course.blocks()) {
+            for (Layer layer : block.layers().keySet()) {
+                moves.add(new TrainingTasks.Move(block, layer, step, sequences, measured));
+            }
+            passing.addAll(tasks.passing(block, step, 0));
         }
         return run(
                         "layers",
@@ -226,12 +261,18 @@ final class TrainingStages {
                 .stream()
                 .map(Noted::files)
                 .flatMap(Collection::stream)
-                .filter(file -> !tasks.passing(course.block(), step, 0).contains(file.file()))
+                .filter(file -> !passing.contains(file.file()))
+                .toList();
+    }
+
+    private List<String> states(TrainingCourse course, int step) {
+        return course.blocks().stream()
+                .flatMap(block -> tasks.states(block, step).stream())
                 .toList();
     }
 
     private List<Written> states(TrainingCourse course, List<Written> files, int step) {
-        List<String> states = tasks.states(course.block(), step);
+        List<String> states = states(course, step);
         return files.stream().filter(file -> states.contains(file.file())).toList();
     }
 }

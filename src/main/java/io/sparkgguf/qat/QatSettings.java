@@ -3,7 +3,7 @@ package io.sparkgguf.qat;
 import java.io.Serializable;
 
 /**
- * How a block is trained.
+ * How a block is trained, or all together.
  *
  * @param mode what is trained, and by which optimizer
  * @param steps of the optimizer; 0 for none
@@ -46,8 +46,12 @@ public record QatSettings(
     public static final QatSettings DEFAULT =
             new QatSettings(Mode.WEIGHTS, DEFAULT_STEPS, 16, DEFAULT_RATE, 0.001, 0.45, 16, 20, 6, 1);
 
-    /** For training all blocks of a model together, behind the training of each: sequences of 512 tokens. */
-    public static final QatSettings TOGETHER = new QatSettings(Mode.WEIGHTS, 120, 12, 0.006, 0.002, 0.45, 12, 30, 3, 1);
+    /** Of all blocks together. */
+    public static final int TOGETHER_STEPS = 120;
+
+    /** For training all blocks of a model together, behind the training of each. */
+    public static final QatSettings TOGETHER =
+            new QatSettings(Mode.WEIGHTS, TOGETHER_STEPS, 24, 0.006, 0.002, 0.45, 16, 20, 3, 1);
 
     /** What is trained. */
     public enum Mode {

@@ -21,6 +21,7 @@ import java.util.Map;
  * @param seconds of wall time by kind of stage, over all blocks; null in a plan
  * @param fallbacks tensors that calibration was to improve and did not; null in a plan
  * @param training what became of each block that was trained; null in a plan and without training
+ * @param together what became of all blocks that were trained together behind that; null when they were not
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record CalibrationReport(
@@ -37,7 +38,8 @@ public record CalibrationReport(
         long diskBytes,
         Map<String, Double> seconds,
         List<Fallback> fallbacks,
-        List<TrainedBlock> training) {
+        List<TrainedBlock> training,
+        TrainedModel together) {
 
     /** @param reason one line */
     public record Fallback(String tensor, String reason) {}
@@ -67,9 +69,35 @@ public record CalibrationReport(
             List<Double> heldOut,
             double seconds) {}
 
+    /**
+     * All blocks, trained together.
+     *
+     * @param layers that were trained
+     * @param end as a block's
+     * @param steps that were made
+     * @param bestStep behind which it was best; 0 for the start
+     * @param before mean divergence of a held-out token's prediction from the original model's at the start, in nats
+     * @param after of what there is now
+     * @param heldOut the divergence at each measurement, relative to the start's
+     * @param seconds of wall time
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    public record TrainedModel(
+            int layers,
+            String end,
+            int steps,
+            int bestStep,
+            Double before,
+            Double after,
+            List<Double> heldOut,
+            double seconds) {}
+
     /** The same with what was measured. */
     public CalibrationReport measured(
-            Map<String, Double> stageSeconds, List<Fallback> found, List<TrainedBlock> trained) {
+            Map<String, Double> stageSeconds,
+            List<Fallback> found,
+            List<TrainedBlock> trained,
+            TrainedModel allTrained) {
         return new CalibrationReport(
                 files,
                 tokens,
@@ -84,6 +112,7 @@ public record CalibrationReport(
                 diskBytes,
                 stageSeconds,
                 found,
-                trained);
+                trained,
+                allTrained);
     }
 }

@@ -217,7 +217,7 @@ public final class QatTrial {
         QatSettings settings = new QatSettings(
                 d.mode(),
                 number("together", d.steps()),
-                number("togetherBatch", d.batch()),
+                number("togetherBatch", Math.max(1, d.batch() * 256 / length)),
                 real("togetherWeightRate", d.weightRate()),
                 real("togetherScaleRate", d.scaleRate()),
                 d.margin(),

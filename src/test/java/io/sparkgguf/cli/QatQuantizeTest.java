@@ -73,11 +73,15 @@ class QatQuantizeTest {
         assertEquals(0, outcome.code(), outcome.err());
     }
 
+    /** Of blocks by themselves, if nothing else is said. */
     private static List<String> options(Path output, String... more) {
         List<String> line = new ArrayList<>(List.of("--model", model.toString(), "--output", output.toString()));
         line.addAll(List.of("--pure", "--calibration", text.toString(), "--sequence-length", "" + LENGTH));
         line.addAll(List.of("--sweeps", "0", "--shard-tokens", "" + 6 * LENGTH, "--method", "qat"));
         line.addAll(List.of(more));
+        if (!line.contains("--qat-model-steps")) {
+            line.addAll(List.of("--qat-model-steps", "0"));
+        }
         if (!line.contains("--type")) {
             line.addAll(List.of("--type", "Q2_K"));
         }
@@ -249,6 +253,90 @@ class QatQuantizeTest {
         assertEquals(Cli.sha256(together), Cli.sha256(apart));
     }
 
+    private static final String[] TOGETHER = {
+        "--qat-steps", "4", "--qat-model-steps", "25", "--qat-learning-rate", "0.01"
+    };
+
+    /**
+     * All blocks together, behind each by itself: closer to the original model's predictions. A run that was broken between two
+     * measurements, and of which a part was lost that training ended with, ends with the same bytes.
+     */
+    @Test
+    void allBlocksAreTrainedTogether() throws IOException {
+        Path output = folder.resolve("all.gguf");
+        Outcome whole = run("local[2]", output, TOGETHER);
+        assertEquals(0, whole.code(), whole.err());
+        Report report = report(output);
+        CalibrationReport.TrainedModel trained = report.calibration().together();
+        assertEquals("improved", trained.end(), trained.toString());
+        assertEquals(14, trained.layers());
+        assertEquals(25, trained.steps());
+        assertEquals(3, trained.heldOut().size(), "the start, step 20 and the last one");
+        assertTrue(trained.bestStep() == 20 || trained.bestStep() == 25, trained.toString());
+        assertTrue(trained.after() < trained.before(), trained.toString());
+        assertTrue(whole.err().contains("spark-gguf: all blocks together, step 20 of 25: held-out "), whole.err());
+        assertTrue(whole.out().contains("  all together    improved after "), whole.out());
+        assertTrue(divergence(output) < divergence(without(output)), "of the files, by evaluate");
+        assertFalse(Files.exists(Path.of(output + ".work")));
+
+        Path broken = folder.resolve("all-broken.gguf");
+        breaks(broken, "model: train", 1 + 3 + 2 * 22, TOGETHER);
+        Outcome resumed = run("local[1]", broken, TOGETHER);
+        assertEquals(0, resumed.code(), resumed.err());
+        assertTrue(resumed.err().contains("spark-gguf: the training of all blocks goes on at step 20"), resumed.err());
+        assertEquals(Cli.sha256(output), Cli.sha256(broken));
+
+        Path lost = folder.resolve("all-lost.gguf");
+        breaks(lost, "assemble", 1, TOGETHER);
+        try (Stream<Path> files = Files.walk(Path.of(lost + ".work"))) {
+            List<Path> parts = files.filter(
+                            file -> file.getFileName().toString().contains("together"))
+                    .sorted()
+                    .toList();
+            assertEquals(14, parts.size(), parts.toString());
+            Files.delete(parts.get(3));
+        }
+        Outcome mended = run("local[2]", lost, TOGETHER);
+        assertEquals(0, mended.code(), mended.err());
+        assertFalse(mended.err().contains("all blocks together, step"), mended.err());
+        assertEquals(Cli.sha256(output), Cli.sha256(lost));
+    }
+
+    /** The same run without training all together. */
+    private static Path without(Path output) {
+        Path other = Path.of(output + "-blocks.gguf");
+        String[] options = TOGETHER.clone();
+        options[3] = "0";
+        Outcome blocks = run("local[2]", other, options);
+        assertEquals(0, blocks.code(), blocks.err());
+        return other;
+    }
+
+    /** Mean divergence of a file's predictions from the model's, on what it was calibrated on. */
+    private static double divergence(Path file) throws IOException {
+        Outcome told = Cli.run(
+                "evaluate",
+                "--model",
+                model.toString(),
+                "--gguf",
+                file.toString(),
+                "--text",
+                text.toString(),
+                "--context",
+                "" + LENGTH,
+                "--json");
+        assertEquals(0, told.code(), told.err());
+        JsonNode kld = new ObjectMapper().readTree(told.out()).at("/models/0/comparison/kld");
+        assertTrue(kld.isNumber(), told.out());
+        return kld.doubleValue();
+    }
+
+    @Test
+    void stepsOfAllBlocksCannotBeNegative() {
+        Outcome refused = run("local[1]", folder.resolve("none.gguf"), "--qat-model-steps", "-2");
+        assertEquals("Cannot use --qat-model-steps -2: the least is 0, for none", refused.reason());
+    }
+
     /** An error that is no number: the block keeps what it began with, and the console says so at the end. */
     @Test
     void aBlockThatDivergesKeepsWhatGptqMade() throws IOException {
@@ -307,6 +395,19 @@ class QatQuantizeTest {
                 Map.of("teach", 10L, "gradients", 2 * (50 * 22 + 3 * 2L), "layers", 2 * 50 * 7L),
                 planned("--qat-spread", "sequences"));
         assertEquals(Map.of("teach", 10L, "train", 6L), planned("--propagate", "original"));
+        assertEquals(
+                Map.of(
+                        "teach",
+                        10L,
+                        "train",
+                        6L,
+                        "teach model",
+                        5L,
+                        "model gradients",
+                        30 * 22 + 2 * 2L,
+                        "layers",
+                        30 * 14L),
+                planned("--qat-model-steps", "30"));
         Outcome refused = plan("--executor-memory", "28m", "--model", DOCS_LM, "--qat-spread", "blocks");
         assertEquals(3, refused.code(), refused.err() + refused.out());
         assertTrue(refused.reason().contains("a task of train holds "), refused.reason());
@@ -331,7 +432,8 @@ class QatQuantizeTest {
         Map<String, Long> tasks = new TreeMap<>();
         for (JsonNode stage : new ObjectMapper().readTree(plan.out()).at("/cost/stages")) {
             String kind = stage.get("kind").textValue();
-            if (Set.of("teach", "train", "gradients", "layers").contains(kind)) {
+            if (Set.of("teach", "train", "gradients", "layers", "teach model", "model gradients")
+                    .contains(kind)) {
                 tasks.put(kind, stage.get("tasks").longValue());
                 assertTrue(stage.get("coreSeconds").doubleValue() > 0, kind);
                 assertTrue(stage.get("memory").longValue() > 1 << 20, kind);

@@ -79,7 +79,7 @@ class StandaloneTest {
         assertEquals(before + 2, cluster.executorFolders().size(), "both workers had an executor");
     }
 
-    /** Steps that two executors share, with what they give each other in files: the bytes of whole blocks on one thread. */
+    /** Steps that two executors share, with what they give each other in files: the bytes of whole blocks on one thread. Then all blocks. */
     @Test
     void trainedStepByStepOnTwoExecutors() throws Exception {
         List<String> options = List.of(
@@ -97,6 +97,8 @@ class StandaloneTest {
                 "blk\\.[05]\\.ffn",
                 "--qat-steps",
                 "3",
+                "--qat-model-steps",
+                "2",
                 "--qat-learning-rate",
                 "0.01");
         Path alone = folder.resolve("trained-alone.gguf");

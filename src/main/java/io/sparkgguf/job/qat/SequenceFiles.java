@@ -10,13 +10,23 @@ import java.util.List;
 /** Sequences that are read from files of hidden states when their turn comes. */
 final class SequenceFiles implements MemoryGradients.Sequences {
     private final Storage storage;
-    private final TrainedBlock block;
+    private final int width;
     private final List<TrainedSequence> sequences;
 
-    SequenceFiles(Storage storage, TrainedBlock block) {
+    private final int first;
+    private final int behind;
+
+    /**
+     * @param width of the residual stream
+     * @param first the block that inputs stand before
+     * @param behind the block that targets stand before
+     */
+    SequenceFiles(Storage storage, int width, List<TrainedSequence> sequences, int first, int behind) {
         this.storage = storage;
-        this.block = block;
-        this.sequences = block.sequences();
+        this.width = width;
+        this.sequences = sequences;
+        this.first = first;
+        this.behind = behind;
     }
 
     @Override
@@ -32,12 +42,10 @@ final class SequenceFiles implements MemoryGradients.Sequences {
     @Override
     public MemoryGradients.Sequence read(int sequence) throws IOException {
         TrainedSequence from = sequences.get(sequence);
-        return new MemoryGradients.Sequence(
-                read(from, from.input(), block.index()), read(from, from.target(), block.index() + 1));
+        return new MemoryGradients.Sequence(read(from, from.input(), first), read(from, from.target(), behind));
     }
 
     private float[] read(TrainedSequence from, String file, int before) throws IOException {
-        int width = block.config().width();
         float[] states = new float[Math.multiplyExact(from.tokens(), width)];
         Shard.Batch one = new Shard.Batch(from.first(), from.index(), new int[] {from.tokens()}, new int[0]);
         try (HiddenStates.Reader reader = new HiddenStates(storage, file, from.shard(), before, width).open()) {

@@ -8,6 +8,8 @@ import io.sparkgguf.qat.BlockTrainer;
 import io.sparkgguf.qat.BlockVectors;
 import io.sparkgguf.qat.Layer;
 import io.sparkgguf.qat.MemoryGradients;
+import io.sparkgguf.qat.MemoryModel;
+import io.sparkgguf.qat.OutputHead;
 import io.sparkgguf.qat.TrainedLayer;
 import io.sparkgguf.qat.TrainingLog;
 import io.sparkgguf.storage.RangeReader;
@@ -16,12 +18,13 @@ import io.sparkgguf.tensor.BlockType;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** What tasks do in the training of a block. Whatever they make is a function of the block and the number of the step. */
+/** What tasks do in the training of a block, or of all together. Whatever they make is a function of the blocks and the number of the step. */
 public final class TrainingTasks implements Serializable {
     private static final long serialVersionUID = 1L;
 
@@ -250,14 +253,102 @@ public final class TrainingTasks implements Serializable {
         return bytes;
     }
 
-    // ---- both
+    // ---- all blocks together
+
+    /**
+     * A sequence of a step of all blocks, or one that is measured.
+     *
+     * @param place in the batch
+     * @param sequence which it is
+     * @param step number of steps that the weights have
+     */
+    public record ModelPass(TrainedModel model, int place, int sequence, int step) implements Serializable {}
+
+    /** Writes the gradient of a sequence, each block's for itself, and returns its divergence. */
+    public double modelGradient(ModelPass pass) throws IOException {
+        TrainedModel model = pass.model();
+        List<BlockMatrices> gradients = new ArrayList<>();
+        for (TrainedBlock block : model.blocks()) {
+            gradients.add(BlockMatrices.zeros(block.config(), block.layers().keySet()));
+        }
+        double divergence;
+        try (WeightSource now = model.now().open(storage)) {
+            divergence = source(model, now, model.layers())
+                    .gradient(values(model, now, pass.step()), new int[] {pass.sequence()}, gradients);
+        }
+        for (TrainedBlock block : model.blocks()) {
+            if (!block.layers().isEmpty()) {
+                TrainingFiles files = files(block);
+                files.writeMatrices(
+                        files.gradient(pass.place(), pass.step()),
+                        block.layers().keySet(),
+                        gradients.get(block.index()));
+            }
+        }
+        return divergence;
+    }
+
+    /** Returns the divergence of a sequence. */
+    public double divergence(ModelPass pass) throws IOException {
+        TrainedModel model = pass.model();
+        List<Set<Layer>> none =
+                model.blocks().stream().map(block -> Set.<Layer>of()).toList();
+        try (WeightSource now = model.now().open(storage)) {
+            return source(model, now, none).divergence(values(model, now, pass.step()), new int[] {pass.sequence()});
+        }
+    }
+
+    /** Bytes that such a task holds when every layer is trained. */
+    public static long modelPassMemory(DecoderConfig config, int tokens) {
+        List<List<Layer>> all = Collections.nCopies(config.blocks(), List.of(Layer.values()));
+        long weights = config.blocks() * BlockMatrices.memory(config, List.of(Layer.values()));
+        long heads = 2L * Float.BYTES * config.width() * (config.vocabulary() + 1L);
+        return 2 * weights // values and gradients
+                + heads
+                + MemoryModel.memory(config, config.vocabulary(), tokens, all)
+                + 2L * Float.BYTES * tokens * config.width();
+    }
+
+    private MemoryModel source(TrainedModel model, WeightSource now, List<Set<Layer>> layers) throws IOException {
+        DecoderConfig config = model.config();
+        OutputHead teacher;
+        try (WeightSource original = model.original().open(storage)) {
+            teacher = OutputHead.read(config, original);
+        }
+        List<BlockVectors> vectors = new ArrayList<>();
+        for (TrainedBlock block : model.blocks()) {
+            vectors.add(BlockVectors.read(config, now, block.index()));
+        }
+        return new MemoryModel(
+                config,
+                vectors,
+                OutputHead.read(config, now),
+                teacher,
+                new SequenceFiles(
+                        storage,
+                        config.width(),
+                        model.sequences(),
+                        0,
+                        model.blocks().size()),
+                layers);
+    }
+
+    private List<BlockMatrices> values(TrainedModel model, WeightSource now, int step) throws IOException {
+        List<BlockMatrices> values = new ArrayList<>();
+        for (TrainedBlock block : model.blocks()) {
+            values.add(values(block, now, step));
+        }
+        return values;
+    }
+
+    // ---- all of these
 
     private MemoryGradients source(TrainedBlock block, WeightSource now, Set<Layer> layers) throws IOException {
         return new MemoryGradients(
                 block.config(),
                 BlockVectors.read(block.config(), now, block.index()),
                 MEASURE,
-                new SequenceFiles(storage, block),
+                new SequenceFiles(storage, block.config().width(), block.sequences(), block.index(), block.index() + 1),
                 layers);
     }
 

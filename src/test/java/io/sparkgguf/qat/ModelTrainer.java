@@ -12,7 +12,7 @@ import java.util.Map;
  * unquantized model: behind GPTQ, or behind the training of each block by itself, whose errors this balances against each
  * other. For models of which all of a training fits one machine.
  *
- * <p>Weights and scales are moved by the same steps as {@link BlockTrainer}'s, and held-out sequences decide alike: those with
+ * <p>The reference of what {@code job.ModelTraining} does with many tasks. Weights and scales are moved by the same steps as {@link BlockTrainer}'s, and held-out sequences decide alike: those with
  * the least divergence are what training ends with. Deterministic. Source for the loss: Hinton et al., Distilling the knowledge
  * in a neural network (2015), at temperature 1.
  */
