@@ -51,7 +51,7 @@ public record QatSettings(
 
     /** For training all blocks of a model together, behind the training of each. */
     public static final QatSettings TOGETHER =
-            new QatSettings(Mode.WEIGHTS, TOGETHER_STEPS, 24, 0.006, 0.002, 0.45, 16, 20, 3, 1);
+            new QatSettings(Mode.WEIGHTS, TOGETHER_STEPS, 24, 0.006, 0.002, 0.45, 16, 20, 6, 1);
 
     /** What is trained. */
     public enum Mode {

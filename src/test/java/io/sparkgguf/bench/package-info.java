@@ -28,5 +28,13 @@
  * <pre>
  * mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.CommitBenchmark -Dbench='hdfs 20 /tmp'
  * </pre>
+ *
+ * <p>What linear schemes make of a whole model, and what its training brings when it is tried in memory, see {@link
+ * io.sparkgguf.bench.SchemeLadder} and {@link io.sparkgguf.bench.QatTrial}:
+ *
+ * <pre>
+ * mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.SchemeLadder -Dbench='MODEL TEXT FOLDER int8 int4-g32 absmean'
+ * mvn -Pbench verify -Dbench.main=io.sparkgguf.bench.QatTrial -Dbench='model=MODEL text=TEXT eval=TEXT type=Q2_K method=qat together=120'
+ * </pre>
  */
 package io.sparkgguf.bench;

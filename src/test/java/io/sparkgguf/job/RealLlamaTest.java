@@ -37,6 +37,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** docs-lm in every type that can be written, run by a real llama.cpp: it loads, tokenizes, predicts and writes text. */
 class RealLlamaTest {
@@ -48,6 +49,8 @@ class RealLlamaTest {
 
     /** What rounds weights to signs or thirds works on models that were trained so: docs-lm was not. */
     private static final Set<String> FOR_TRAINED_SO = Set.of("TQ1_0", "TQ2_0", "Q1_0", "Q2_0");
+
+    private static final String TRAINED = " trained";
 
     private static final Set<String> BRAIN_FLOATS = Set.of("BF16", "COPY");
 
@@ -74,6 +77,9 @@ class RealLlamaTest {
         for (String type : ONE_TYPE.keySet()) {
             files.put(type, quantize(folder.resolve(type + ".gguf"), DOCS_LM, "Q8_0", "--tensor-type", "blk=" + type));
         }
+        for (String type : List.of("TQ2_0", "Q1_0")) {
+            files.put(type + TRAINED, quantize(folder.resolve(type + "-trained.gguf"), DOCS_LM, type, training()));
+        }
         quantize(folder.resolve("split.gguf"), DOCS_LM, "Q4_K_M", "--split-max-size", "1M");
         try (Stream<Path> all = Files.list(folder)) {
             files.put(
@@ -92,6 +98,27 @@ class RealLlamaTest {
         for (String name : files.keySet()) {
             LOGITS.put(name, logits.get(LOGITS.size()));
         }
+    }
+
+    /** Short, for a test. */
+    private static String[] training() {
+        String text = Path.of(DOCS_LM, "samples-calibration.txt").toString();
+        return new String[] {
+            "--method",
+            "qat",
+            "--calibration",
+            text,
+            "--calibration-tokens",
+            "4096",
+            "--sequence-length",
+            "256",
+            "--sweeps",
+            "0",
+            "--qat-steps",
+            "20",
+            "--qat-model-steps",
+            "20"
+        };
     }
 
     @AfterAll
@@ -145,6 +172,15 @@ class RealLlamaTest {
         assertTrue(divergence < 1e-9, "mean KL is " + divergence);
         double distant = Divergence.meanKl(LOGITS.get("TQ1_0"), LOGITS.get("Q2_0"));
         assertTrue(distant > 1e-2, "mean KL is only " + distant);
+    }
+
+    /** Models that were not trained so are rounded to one and two thirds of a bit, and one, by training them. */
+    @ParameterizedTest
+    @ValueSource(strings = {"TQ2_0", "Q1_0"})
+    void trainingTakesModelsToThirdsAndSigns(String type) throws IOException {
+        double rounded = Divergence.meanKl(LOGITS.get("F32"), LOGITS.get(type));
+        double trained = Divergence.meanKl(LOGITS.get("F32"), LOGITS.get(type + TRAINED));
+        assertTrue(trained < 0.75 * rounded, "mean KL is " + trained + ", of plain rounding " + rounded);
     }
 
     @Test
