@@ -1,6 +1,7 @@
 package io.sparkgguf.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -10,7 +11,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -54,35 +57,8 @@ class HugePlanTest {
     /** Blocks of 53,248 columns, 126 times: the plan knows every stage of them. */
     @Test
     void calibrationOfTheWidestModelIsPlannedToo() throws Exception {
-        Path source = HugeModel.LLAMA_405B.write(folder);
-        ByteBuffer ids = ByteBuffer.allocate(TOKENS * Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        new Random(1).ints(TOKENS, 0, 128_000).forEach(ids::putInt);
-        Path text = Files.write(folder.resolve("tokens.bin"), ids.array());
-        long start = System.nanoTime();
-        Cli.Outcome outcome = ChildJvm.run(
-                CALIBRATED_HEAP,
-                folder,
-                "plan",
-                "--model",
-                source.toString(),
-                "--type",
-                "Q4_K_M",
-                "--calibration",
-                text.toString(),
-                "--executors",
-                "64",
-                "--executor-cores",
-                "16",
-                "--executor-memory",
-                "64g",
-                "--json");
-        System.out.printf(
-                "calibrated plan of LLAMA_405B: %.1f s, heap of %s%n",
-                (System.nanoTime() - start) / 1e9, CALIBRATED_HEAP);
-        assertEquals(0, outcome.code(), outcome.err());
-        JsonNode cost = new ObjectMapper().readTree(outcome.out()).get("cost");
-        Map<String, JsonNode> stages = new HashMap<>();
-        cost.get("stages").forEach(stage -> stages.put(stage.get("kind").textValue(), stage));
+        JsonNode cost = calibrated("Q4_K_M");
+        Map<String, JsonNode> stages = stages(cost);
         assertEquals(
                 Set.of("round", "embed", "inputs", "hessians", "factors", "solve", "propagate", "assemble", "validate"),
                 stages.keySet());
@@ -106,5 +82,39 @@ class HugePlanTest {
         JsonNode hessians = stages.get("hessians");
         assertTrue(hessians.get("tasks").longValue() > 126 * 64, "tasks for many cores: " + hessians);
         assertTrue(hessians.get("memory").longValue() <= 512L << 20, "--hessian-memory: " + hessians);
+    }
+
+    /** Its blocks are trained one by one; all together they fit no task. */
+    @Test
+    void trainingOfTheWidestModelIsPlannedToo() throws Exception {
+        Map<String, JsonNode> stages = stages(calibrated("Q2_K", "--method", "qat"));
+        assertEquals(126, stages.get("teach").get("stages").intValue());
+        assertEquals(126 * 120, stages.get("layers").get("stages").intValue());
+        assertTrue(stages.containsKey("gradients"), stages.keySet().toString());
+        assertFalse(stages.containsKey("model gradients"), stages.keySet().toString());
+    }
+
+    private static Map<String, JsonNode> stages(JsonNode cost) {
+        Map<String, JsonNode> stages = new HashMap<>();
+        cost.get("stages").forEach(stage -> stages.put(stage.get("kind").textValue(), stage));
+        return stages;
+    }
+
+    private JsonNode calibrated(String type, String... more) throws Exception {
+        Path source = HugeModel.LLAMA_405B.write(folder);
+        ByteBuffer ids = ByteBuffer.allocate(TOKENS * Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        new Random(1).ints(TOKENS, 0, 128_000).forEach(ids::putInt);
+        Path text = Files.write(folder.resolve("tokens.bin"), ids.array());
+        List<String> line = new ArrayList<>(List.of("plan", "--model", source.toString(), "--type", type, "--json"));
+        line.addAll(List.of("--calibration", text.toString(), "--executors", "64"));
+        line.addAll(List.of("--executor-cores", "16", "--executor-memory", "64g"));
+        line.addAll(List.of(more));
+        long start = System.nanoTime();
+        Cli.Outcome outcome = ChildJvm.run(CALIBRATED_HEAP, folder, line.toArray(String[]::new));
+        System.out.printf(
+                "calibrated plan of LLAMA_405B: %.1f s, heap of %s%n",
+                (System.nanoTime() - start) / 1e9, CALIBRATED_HEAP);
+        assertEquals(0, outcome.code(), outcome.err());
+        return new ObjectMapper().readTree(outcome.out()).get("cost");
     }
 }
