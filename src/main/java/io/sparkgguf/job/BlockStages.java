@@ -10,18 +10,23 @@ import io.sparkgguf.job.work.Noted;
 import io.sparkgguf.job.work.WorkFolder;
 import io.sparkgguf.plan.Plan;
 import io.sparkgguf.plan.WorkUnit;
+import io.sparkgguf.qat.Layer;
 import io.sparkgguf.storage.Storage;
 import io.sparkgguf.storage.WholeFile.Written;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 
 /** What the stages of all blocks share: where things are, which weights tasks compute by, and the memory of their results. */
 final class BlockStages {
+    /** Kinds of stages that make parts of what is trained then. */
+    static final List<String> SOLVERS = List.of("solve", "guard", "round");
+
     private final QuantizeSettings settings;
     private final Plan plan;
     private final CalibrationPlan calibration;
@@ -163,6 +168,26 @@ final class BlockStages {
     /** The file of a unit that is done. */
     String part(int unit) {
         return work.part(results[unit].part());
+    }
+
+    /**
+     * The layers of a block that are trained, as far as is known: of what is solved, no ternary weights of
+     * ternary types, which are on their grid already.
+     */
+    EnumMap<Layer, Integer> trained(CalibrationPlan.Block block) {
+        EnumMap<Layer, Integer> layers = calibration.qat().layers(plan, block);
+        layers.values().removeIf(tensor -> isTernary(block.index(), tensor));
+        return layers;
+    }
+
+    private boolean isTernary(int block, int tensor) {
+        return UnitChecks.isTernary(plan.tensors().get(tensor).type())
+                && unitsOf(tensor).stream()
+                        .allMatch(unit -> SOLVERS.stream()
+                                .map(kind -> journal()
+                                        .known(name(block, kind), Integer.toString(unit.id()), SolveTask.Result.class))
+                                .anyMatch(result -> result != null
+                                        && result.unit().error().ternary().isTernary()));
     }
 
     /** What the training of a tensor begins with. */

@@ -31,7 +31,6 @@ final class BlockTraining {
     private static final String TRAIN = "train";
     private static final String TRAINED = "trained";
     private static final String END = "end";
-    private static final List<String> SOLVERS = List.of("solve", "guard", "round");
 
     private final Session session;
     private final BlockStages stages;
@@ -67,7 +66,7 @@ final class BlockTraining {
     }
 
     private EnumMap<Layer, Integer> layers(CalibrationPlan.Block block) {
-        return qat == null ? new EnumMap<>(Layer.class) : qat.layers(plan, block);
+        return qat == null ? new EnumMap<>(Layer.class) : stages.trained(block);
     }
 
     private List<WorkUnit> units(CalibrationPlan.Block block) {
@@ -102,15 +101,15 @@ final class BlockTraining {
         }
         Ended ended = ended(index);
         boolean replaced = units.stream()
-                .anyMatch(unit ->
-                        SOLVERS.stream().anyMatch(kind -> stages.isReplaced(name(index, kind), unit, TRAINED)));
+                .anyMatch(unit -> BlockStages.SOLVERS.stream()
+                        .anyMatch(kind -> stages.isReplaced(name(index, kind), unit, TRAINED)));
         boolean solved = units.stream()
-                .allMatch(unit ->
-                        SOLVERS.stream().anyMatch(kind -> journal.knowsAll(name(index, kind), ids(List.of(unit)))));
+                .allMatch(unit -> BlockStages.SOLVERS.stream()
+                        .anyMatch(kind -> journal.knowsAll(name(index, kind), ids(List.of(unit)))));
         boolean begun = replaced || journal.count(name(index, TRAINED)) > 0;
         if (ended == null ? begun : begun && !(solved && (knowsParts(index, units) || !replaced))) {
             for (String unit : ids(units)) {
-                for (String kind : SOLVERS) {
+                for (String kind : BlockStages.SOLVERS) {
                     journal.forget(name(index, kind), unit);
                 }
             }
@@ -286,7 +285,7 @@ final class BlockTraining {
         });
         String stage = name(index, TRAINED);
         new TrainedUnits(storage, stages.work().parts(), TRAINED, allowNonFinite).cut(stages, stage, items);
-        for (String kind : SOLVERS) {
+        for (String kind : BlockStages.SOLVERS) {
             stages.replaceUnits(
                     name(index, kind),
                     stage,

@@ -68,11 +68,14 @@ final class ModelTraining {
      * @param blocks all of the model, each done
      * @param outcomes by tensor, of which those that were trained are told
      * @param notes receives what was not as asked
-     * @return what became of it; null when the model's activations are no finite numbers
+     * @return what became of it; null when there is nothing to train, or activations are no finite numbers
      */
     CalibrationReport.TrainedModel train(
             List<CalibrationPlan.Block> blocks, Map<Integer, TensorOutcome> outcomes, List<String> notes)
             throws IOException {
+        if (blocks.stream().allMatch(block -> stages.trained(block).isEmpty())) {
+            return null;
+        }
         TrainedModel model = model(blocks);
         BlockTraining.Ended ended = journal.known(TRAIN_STAGE, END, BlockTraining.Ended.class);
         if (ended == null) {
@@ -113,7 +116,7 @@ final class ModelTraining {
         ArrayList<TrainedBlock> all = new ArrayList<>();
         for (CalibrationPlan.Block block : blocks) {
             EnumMap<Layer, TrainedBlock.Start> starts = new EnumMap<>(Layer.class);
-            qat.layers(plan, block).forEach((layer, tensor) -> starts.put(layer, stages.start(tensor)));
+            stages.trained(block).forEach((layer, tensor) -> starts.put(layer, stages.start(tensor)));
             all.add(new TrainedBlock(
                     block.index(),
                     stages.calibration().config(),
@@ -188,7 +191,7 @@ final class ModelTraining {
         List<TrainedUnits.Item> items = new ArrayList<>();
         for (CalibrationPlan.Block block : blocks) {
             TrainedBlock trained = model.blocks().get(block.index());
-            qat.layers(plan, block).forEach((layer, tensor) -> {
+            stages.trained(block).forEach((layer, tensor) -> {
                 for (WorkUnit unit : stages.unitsOf(tensor)) {
                     items.add(new TrainedUnits.Item(
                             unit,

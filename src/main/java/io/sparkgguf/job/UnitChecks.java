@@ -60,7 +60,12 @@ record UnitChecks(WorkUnit unit, boolean allowNonFinite) {
     }
 
     private boolean hasTernaryTarget() {
-        return unit.target() == BlockType.TQ1_0 || unit.target() == BlockType.TQ2_0;
+        return isTernary(unit.target());
+    }
+
+    /** Whether a type has three values. */
+    static boolean isTernary(BlockType type) {
+        return type == BlockType.TQ1_0 || type == BlockType.TQ2_0;
     }
 
     /** Refuses ternary weights whose scales the target has no room for; {@code error} is of all of the unit. */

@@ -21,8 +21,12 @@ import io.sparkgguf.storage.LocalStorage;
 import io.sparkgguf.tensor.DType;
 import io.sparkgguf.tensor.Shape;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -210,6 +214,48 @@ class BitNetTest {
                         name);
             }
         }
+    }
+
+    /** Nor has training: of a model of which one layer is ternary, the others are trained. */
+    @Test
+    void trainingLeavesTernaryWeightsAsTheyAre() throws IOException {
+        String up = "model.layers.0.mlp.up_proj.weight";
+        float[] ternary = new float[512 * 256];
+        for (int i = 0; i < ternary.length; i++) {
+            ternary[i] = 0.03125f * (i % 7 % 3 - 1);
+        }
+        String model = BitNetCheckpoint.online(Fixture.LLAMA)
+                .configure(config -> config.remove("quantization_config"))
+                .replace(up, DType.BF16, Shape.of(512, 256), ternary)
+                .write(folder.resolve("to-train"))
+                .toString();
+        ByteBuffer ids = ByteBuffer.allocate(1024 * Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        new Random(20261124).ints(1024, 3, 9).forEach(ids::putInt);
+        String tokens = Files.write(folder.resolve("tokens.bin"), ids.array()).toString();
+        Path trained = quantize(
+                folder.resolve("trained.gguf"),
+                model,
+                "TQ2_0",
+                "--method",
+                "qat",
+                "--calibration",
+                tokens,
+                "--sequence-length",
+                "64",
+                "--qat-steps",
+                "4",
+                "--qat-model-steps",
+                "2",
+                "--qat-learning-rate",
+                "0.01");
+        assertArrayEquals(ternary, weights(trained, ggufName(up)));
+        JsonNode report = new ObjectMapper()
+                .readTree(Path.of(trained + ".report.json").toFile())
+                .get("calibration");
+        assertEquals(6, report.at("/training/0/layers").size());
+        assertFalse(report.at("/training/0/layers").toString().contains("ffn_up"), report.toString());
+        assertEquals(7, report.at("/training/1/layers").size());
+        assertEquals(13, report.at("/together/layers").intValue());
     }
 
     static Stream<Arguments> hostile() {
