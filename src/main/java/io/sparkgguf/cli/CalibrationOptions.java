@@ -237,7 +237,7 @@ final class CalibrationOptions {
                     "Steps in which all blocks are then trained together, towards the predictions of the original model."
                             + " 0 for none. Default: " + QatSettings.TOGETHER_STEPS
                             + " where a task of it holds 1 GiB at"
-                            + " the most (models of about 100 million weights), else none.")
+                            + " the most (up to about 80 million weights in blocks), else none.")
     Integer qatModelSteps;
 
     @Option(

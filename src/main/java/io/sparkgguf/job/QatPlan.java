@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -85,9 +86,10 @@ final class QatPlan {
     Optional<String> whyNotTogether() {
         return trainsTogether() || request.modelSteps() != QatRequest.AUTO
                 ? Optional.empty()
-                : Optional.of(
-                        "all blocks are not trained together: a task would hold %.1f GiB; --qat-model-steps N asks for it all the same"
-                                .formatted(modelMemory() / (double) (1 << 30)));
+                : Optional.of(String.format(
+                        Locale.ROOT,
+                        "all blocks are not trained together: a task would hold %.1f GiB; --qat-model-steps N asks for it all the same",
+                        modelMemory() / (double) (1 << 30)));
     }
 
     /** How all blocks are trained together. */
@@ -337,7 +339,7 @@ final class QatPlan {
 
     /** What the file says of its training. */
     void describe(Metadata metadata) {
-        metadata.putString("quantize.qat.mode", settings.mode().name().toLowerCase(java.util.Locale.ROOT))
+        metadata.putString("quantize.qat.mode", settings.mode().name().toLowerCase(Locale.ROOT))
                 .putU32("quantize.qat.steps", settings.steps())
                 .putU32("quantize.qat.model_steps", modelSettings.steps())
                 .putU32("quantize.qat.tokens_count", tokens());
