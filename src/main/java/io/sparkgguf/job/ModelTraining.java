@@ -10,6 +10,7 @@ import io.sparkgguf.job.stage.Stage;
 import io.sparkgguf.job.work.Journal;
 import io.sparkgguf.job.work.Noted;
 import io.sparkgguf.plan.Plan;
+import io.sparkgguf.plan.PlannedTensor;
 import io.sparkgguf.plan.WorkUnit;
 import io.sparkgguf.qat.Layer;
 import io.sparkgguf.qat.TrainingLog;
@@ -109,10 +110,8 @@ final class ModelTraining {
     }
 
     private TrainedModel model(List<CalibrationPlan.Block> blocks) {
-        List<Integer> tensors = new ArrayList<>();
-        plan.tensors().forEach(tensor -> tensors.add(tensor.index()));
         BlendedWeights original = stages.weights(null);
-        BlendedWeights now = stages.weights(stages.parts(tensors));
+        BlendedWeights now = stages.weights(quantized());
         ArrayList<TrainedBlock> all = new ArrayList<>();
         for (CalibrationPlan.Block block : blocks) {
             EnumMap<Layer, TrainedBlock.Start> starts = new EnumMap<>(Layer.class);
@@ -130,6 +129,11 @@ final class ModelTraining {
         return new TrainedModel(all);
     }
 
+    /** The whole model, as it is behind the training of its blocks. */
+    private ModelWeights quantized() {
+        return stages.parts(plan.tensors().stream().map(PlannedTensor::index).toList());
+    }
+
     /** Not null for a shard that is not finite. */
     private ShardTasks.Outcome teach() throws IOException {
         storage.createFolder(folder.modelTraining(storage));
@@ -138,9 +142,7 @@ final class ModelTraining {
             tokens.add(
                     new ShardTasks.Tokens(shard, stages.calibration().tokens().of(shard)));
         }
-        List<Integer> all = new ArrayList<>();
-        plan.tensors().forEach(tensor -> all.add(tensor.index()));
-        ShardTasks tasks = stages.tasks(stages.parts(all));
+        ShardTasks tasks = stages.tasks(quantized());
         return stages
                 .run(
                         TEACH,

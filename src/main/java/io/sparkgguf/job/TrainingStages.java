@@ -181,57 +181,52 @@ final class TrainingStages {
         }
     }
 
+    private interface Maker<T> {
+        T pass(int place, int sequence);
+    }
+
     /** The error of a batch, whose sequences' gradients are written. */
     private double gradients(TrainingCourse course, int[] batch, int step) throws IOException {
         String what = "step " + (step + 1) + ": gradients of " + batch.length + " sequences";
-        return mean(
-                course,
-                batch,
-                course.model() == null
-                        ? run("gradients", what, course, blockPasses(course, batch, step), tasks::gradient)
-                        : run(MODEL, what, course, modelPasses(course, batch, step), tasks::modelGradient));
+        return course.model() == null
+                ? passes(course, "gradients", what, batch, ofBlock(course, step), tasks::gradient)
+                : passes(course, MODEL, what, batch, ofModel(course, step), tasks::modelGradient);
     }
 
     private double measure(TrainingCourse course, Batches batches, int step) throws IOException {
         int[] measured = batches.measured();
         String what = "behind step " + step + ": held-out error";
-        return mean(
-                course,
-                measured,
-                course.model() == null
-                        ? run("gradients", what, course, blockPasses(course, measured, step), tasks::error)
-                        : run(MODEL, what, course, modelPasses(course, measured, step), tasks::divergence));
+        return course.model() == null
+                ? passes(course, "gradients", what, measured, ofBlock(course, step), tasks::error)
+                : passes(course, MODEL, what, measured, ofModel(course, step), tasks::divergence);
     }
 
-    private <T extends Serializable> List<Double> run(
-            String kind, String what, TrainingCourse course, ArrayList<T> passes, Stage.Task<T, Double> task)
+    private static Maker<TrainingTasks.Pass> ofBlock(TrainingCourse course, int step) {
+        return (place, sequence) -> new TrainingTasks.Pass(course.block(), place, sequence, step);
+    }
+
+    private static Maker<TrainingTasks.ModelPass> ofModel(TrainingCourse course, int step) {
+        return (place, sequence) -> new TrainingTasks.ModelPass(course.model(), place, sequence, step);
+    }
+
+    /** The mean error of sequences, a task each; added up as one task does it: sequence by sequence. */
+    private <T extends TrainingTasks.OfSequence> double passes(
+            TrainingCourse course,
+            String kind,
+            String what,
+            int[] sequences,
+            Maker<T> maker,
+            Stage.Task<T, Double> task)
             throws IOException {
-        long tokens = course.sequences().get(0).tokens();
-        return run(
+        ArrayList<T> passes = new ArrayList<>();
+        for (int place = 0; place < sequences.length; place++) {
+            passes.add(maker.pass(place, sequences[place]));
+        }
+        List<Double> errors = run(
                 kind,
                 Stage.of(course.key(), passes, task)
                         .describe(course.key() + ", " + what)
-                        .size(pass -> tokens, Progress.Unit.TOKENS));
-    }
-
-    private static ArrayList<TrainingTasks.Pass> blockPasses(TrainingCourse course, int[] sequences, int step) {
-        ArrayList<TrainingTasks.Pass> passes = new ArrayList<>();
-        for (int place = 0; place < sequences.length; place++) {
-            passes.add(new TrainingTasks.Pass(course.block(), place, sequences[place], step));
-        }
-        return passes;
-    }
-
-    private static ArrayList<TrainingTasks.ModelPass> modelPasses(TrainingCourse course, int[] sequences, int step) {
-        ArrayList<TrainingTasks.ModelPass> passes = new ArrayList<>();
-        for (int place = 0; place < sequences.length; place++) {
-            passes.add(new TrainingTasks.ModelPass(course.model(), place, sequences[place], step));
-        }
-        return passes;
-    }
-
-    /** As one task adds them up: sequence by sequence. */
-    private static double mean(TrainingCourse course, int[] sequences, List<Double> errors) {
+                        .size(pass -> course.sequences().get(pass.sequence()).tokens(), Progress.Unit.TOKENS));
         double sum = 0;
         long terms = 0;
         for (int i = 0; i < sequences.length; i++) {

@@ -2,6 +2,7 @@ package io.sparkgguf.qat;
 
 import io.sparkgguf.kernel.Gemm;
 import io.sparkgguf.model.MemoryWeights;
+import io.sparkgguf.model.WeightSource;
 import io.sparkgguf.model.forward.DecoderConfig;
 import io.sparkgguf.model.forward.RandomModel;
 import io.sparkgguf.quant.BlockFormats;
@@ -66,6 +67,11 @@ final class RandomStack {
         Set<Layer> all = Set.of(Layer.values());
         return new MemoryModel(
                 config, vectors, head, head, MemoryGradients.listed(config, sequences), List.of(all, all));
+    }
+
+    /** All of its weights. */
+    WeightSource weights() {
+        return weights;
     }
 
     /** Zeros for all layers. */

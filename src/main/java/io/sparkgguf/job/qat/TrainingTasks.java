@@ -125,6 +125,12 @@ public final class TrainingTasks implements Serializable {
 
     // ---- many tasks, one step
 
+    /** Work on one sequence. */
+    public sealed interface OfSequence extends Serializable permits Pass, ModelPass {
+        /** Which it is. */
+        int sequence();
+    }
+
     /**
      * A sequence of a step, or one that is measured.
      *
@@ -132,7 +138,7 @@ public final class TrainingTasks implements Serializable {
      * @param sequence which it is
      * @param step number of steps that the weights have
      */
-    public record Pass(TrainedBlock block, int place, int sequence, int step) implements Serializable {}
+    public record Pass(TrainedBlock block, int place, int sequence, int step) implements OfSequence {}
 
     /** Writes the gradient of a sequence, and returns its error. */
     public double gradient(Pass pass) throws IOException {
@@ -262,7 +268,7 @@ public final class TrainingTasks implements Serializable {
      * @param sequence which it is
      * @param step number of steps that the weights have
      */
-    public record ModelPass(TrainedModel model, int place, int sequence, int step) implements Serializable {}
+    public record ModelPass(TrainedModel model, int place, int sequence, int step) implements OfSequence {}
 
     /** Writes the gradient of a sequence, each block's for itself, and returns its divergence. */
     public double modelGradient(ModelPass pass) throws IOException {
